@@ -1,0 +1,59 @@
+"""Uniform knots on an interval: the grid that every piecewise-linear function here lives on."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from pwlact import checks
+
+
+@dataclass(frozen=True)
+class Knots:
+    """N uniform knots t_s = low + s h, s = 0..N-1, with spacing h = (high - low) / (N - 1).
+
+    Attributes:
+        count: the number N of knots, at least 2.
+        low: position of the first knot, in the units of the input x.
+        high: position of the last knot, in the units of x.
+
+    Raises:
+        InputError: fewer than two knots, or not low < high.
+
+    Examples:
+        >>> Knots(5, -2.0, 2.0).positions()
+        tensor([-2., -1.,  0.,  1.,  2.], dtype=torch.float64)
+    """
+
+    count: int = 33
+    low: float = -3.0
+    high: float = 3.0
+
+    def __post_init__(self) -> None:
+        checks.at_least("knots", self.count, 2, "one segment needs two knots")
+        checks.interval(self.low, self.high)
+
+    @property
+    def spacing(self) -> float:
+        """Distance h between neighbouring knots."""
+        return (self.high - self.low) / (self.count - 1)
+
+    def positions(
+        self, dtype: torch.dtype = torch.float64, device: torch.device | str | None = None
+    ) -> Float[Tensor, "knots"]:
+        """Positions t_s of the knots, shape (N,)."""
+        return torch.linspace(self.low, self.high, self.count, dtype=dtype, device=device)
+
+    def locate(self, x: Float[Tensor, "*shape"]) -> tuple[Tensor, Float[Tensor, "*shape"]]:
+        """Segment i of each x, and the position w of x within it, so that x = t_i + w h.
+
+        Segments are half-open, [t_i, t_{i+1}); the two outermost reach to infinity, so w is below 0 left of
+        the first knot and above 1 right of the last. A NaN lies in segment 0 with w = NaN.
+
+        Returns:
+            i as int64 and w in the dtype of x, both in the shape of x.
+        """
+        u = (x - self.low) / self.spacing
+        segment = u.floor().nan_to_num_(0.0).clamp_(0, self.count - 2)
+        return segment.to(torch.int64), u - segment
