@@ -41,7 +41,7 @@ class Knots:
 
     def positions(
         self, dtype: torch.dtype = torch.float64, device: torch.device | str | None = None
-    ) -> Float[Tensor, "knots"]:
+    ) -> Float[Tensor, " knots"]:
         """Positions t_s of the knots, shape (N,)."""
         return torch.linspace(self.low, self.high, self.count, dtype=dtype, device=device)
 
@@ -52,8 +52,8 @@ class Knots:
         the first knot and above 1 right of the last. A NaN lies in segment 0 with w = NaN.
 
         Returns:
-            i as int64 and w in the dtype of x, both in the shape of x.
+            i as int32 (fastest to make and to look up) and w in the dtype of x, both in the shape of x.
         """
         u = (x - self.low) / self.spacing
         segment = u.floor().nan_to_num_(0.0).clamp_(0, self.count - 2)
-        return segment.to(torch.int64), u - segment
+        return segment.to(torch.int32), u - segment

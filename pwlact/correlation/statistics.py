@@ -1,0 +1,148 @@
+"""`HatStatistics`: all that the correlation objective needs to know about an input and its labels."""
+
+from dataclasses import dataclass, fields
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pwlact import checks
+from pwlact.moments import GaussianMixture, gaussian_hat_moments
+from pwlact.pwl.knots import Knots
+
+
+@dataclass(frozen=True)
+class HatStatistics:
+    """Sums of hat functions phi_s and of their products, by class, over a set of samples or a density.
+
+    They are sums, not means, so statistics of parts (batches, positions, processes) add up to those of the
+    whole: `a + b`. A density counts as one sample in all. Batch dimensions (channels, problems) stand in front.
+
+    Attributes:
+        counts: number of samples a class n_k, shape (*batch, K).
+        sums: sum of phi_s over the samples of class k, shape (*batch, K, N).
+        squares: sum of phi_s^2 over all samples, shape (*batch, N).
+        neighbours: sum of phi_s phi_{s+1} over all samples, shape (*batch, N - 1).
+    """
+
+    counts: Float[Tensor, "*batch classes"]
+    sums: Float[Tensor, "*batch classes knots"]
+    squares: Float[Tensor, "*batch knots"]
+    neighbours: Float[Tensor, "*batch segments"]
+
+    @classmethod
+    def from_mixture(cls, mixture: GaussianMixture, knots: Knots) -> "HatStatistics":
+        """Exact statistics of a Gaussian mixture, in closed form."""
+        moments = gaussian_hat_moments(mixture.means, mixture.sigmas, knots)
+        p = mixture.priors[..., None]
+        return cls(
+            mixture.priors,
+            p * moments.first,
+            (p * moments.square).sum(-2),
+            (p * moments.neighbour).sum(-2),
+        )
+
+    @classmethod
+    def from_samples(
+        cls,
+        x: Float[Tensor, "*batch samples"],
+        labels: Int[Tensor, " samples"],
+        classes: int,
+        knots: Knots,
+    ) -> "HatStatistics":
+        """Statistics of samples x with labels 0..K-1 that are common to all batch entries.
+
+        Raises:
+            InputError: there is no sample, or a label is outside 0..K-1.
+        """
+        checks.at_least("samples", x.shape[-1], 1)
+        if labels.shape != x.shape[-1:] or bool((labels.amin() < 0) | (labels.amax() >= classes)):
+            raise checks.InputError(
+                f"labels must be one number in 0..{classes - 1} a sample, got shape {tuple(labels.shape)} "
+                f"with values {int(labels.min())}..{int(labels.max())} for {x.shape[-1]} samples"
+            )
+        segment, w = knots.locate(x)
+        by_class = _class_sums(segment, w, labels, classes, knots)
+        squares, neighbours = _products(segment, w, knots)
+        counts = torch.bincount(labels, minlength=classes).to(x.dtype)
+        return cls(counts.expand(*x.shape[:-1], classes), by_class, squares, neighbours)
+
+    def __add__(self, other: "HatStatistics") -> "HatStatistics":
+        return HatStatistics(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+
+    def __mul__(self, factor: float) -> "HatStatistics":
+        """Statistics of samples that each count `factor` times (for moving averages)."""
+        return HatStatistics(*(getattr(self, f.name) * factor for f in fields(self)))
+
+    @property
+    def priors(self) -> Float[Tensor, "*batch classes"]:
+        """Class probabilities p_k."""
+        return self.counts / self.counts.sum(-1, keepdim=True)
+
+    @property
+    def mean(self) -> Float[Tensor, "*batch knots"]:
+        """m_s = E[phi_s] over all classes."""
+        return self.sums.sum(-2) / self.counts.sum(-1, keepdim=True)
+
+    def contrasts(self) -> Float[Tensor, "*batch classes knots"]:
+        """D_k = sqrt(p_k / (1 - p_k)) (c_k - m) with c_k = E[phi | k], so that rho_k = D_k'y / sd(f).
+
+        A class that is absent, or the only one, has D_k = 0.
+        """
+        p = self.priors[..., None]
+        present = (p > 0) & (p < 1)
+        c = self.sums / self.counts[..., None].clamp(min=torch.finfo(self.counts.dtype).tiny)
+        weight = torch.where(present, p / (1 - p), 0.0).sqrt()
+        return weight * torch.where(present, c - self.mean[..., None, :], 0.0)
+
+    def second_moments(self) -> Float[Tensor, "*batch knots knots"]:
+        """G_sr = E[phi_s phi_r], tridiagonal, as a full matrix; its rows sum to m."""
+        total = self.counts.sum(-1, keepdim=True)
+        off = torch.diag_embed(self.neighbours / total, 1)
+        return torch.diag_embed(self.squares / total) + off + off.mT
+
+    def variance(self, values: Float[Tensor, "*batch knots"]) -> Float[Tensor, "*batch"]:
+        """Var f = y'(G - mm')y of f = sum_s y_s phi_s, computed about its mean."""
+        total = self.counts.sum(-1)
+        y = values - (self.mean * values).sum(-1, keepdim=True)
+        square = (self.squares * y.square()).sum(-1)
+        return (square + 2 * (self.neighbours * y[..., :-1] * y[..., 1:]).sum(-1)) / total
+
+    def correlations(self, values: Float[Tensor, "*batch knots"]) -> Float[Tensor, "*batch classes"]:
+        """rho_k = Corr(f(x), 1[y = k]) = D_k'y / sqrt(Var f); 0 where f is constant or the class is absent.
+
+        Differentiable in `values`, of shape (N,) or (*batch, N).
+        """
+        variance = self.variance(values)
+        scale = values.abs().amax(-1).square() * torch.finfo(values.dtype).eps ** 2
+        constant = variance <= scale
+        deviation = torch.where(constant, 1.0, variance).sqrt()
+        centred = values - (self.mean * values).sum(-1, keepdim=True)
+        rho = (self.contrasts() @ centred[..., None])[..., 0] / deviation[..., None]
+        return torch.where(constant[..., None], 0.0, rho)
+
+
+def _class_sums(segment: Tensor, w: Tensor, labels: Tensor, classes: int, knots: Knots) -> Tensor:
+    """Sum of each hat over the samples of each class, shape (*batch, K, N)."""
+    batch = segment.shape[:-1]
+    row = torch.arange(batch.numel(), device=segment.device).reshape(*batch, 1) * classes + labels
+    index = (row * knots.count + segment).reshape(-1)
+    size = batch.numel() * classes * knots.count
+    right = w.new_zeros(size).index_add_(0, index, w.reshape(-1))
+    total = w.new_zeros(size).index_add_(0, index, torch.ones_like(w).reshape(-1))
+    left, right = (total - right).reshape(*batch, classes, -1), right.reshape(*batch, classes, -1)
+    return left + torch.nn.functional.pad(right, (1, 0))[..., :-1]
+
+
+def _products(segment: Tensor, w: Tensor, knots: Knots) -> tuple[Tensor, Tensor]:
+    """Sums of phi_s^2, shape (*batch, N), and of phi_s phi_{s+1}, shape (*batch, N - 1), over all samples."""
+    batch = segment.shape[:-1]
+    row = torch.arange(batch.numel(), device=segment.device).reshape(*batch, 1)
+    index = (row * knots.count + segment).reshape(-1)
+
+    def total(weights: Tensor) -> Tensor:
+        flat = w.new_zeros(batch.numel() * knots.count).index_add_(0, index, weights.reshape(-1))
+        return flat.reshape(*batch, knots.count)
+
+    left, right = total((1 - w).square()), total(w.square())
+    return left + torch.nn.functional.pad(right, (1, 0))[..., :-1], total(w * (1 - w))[..., :-1]
