@@ -1,0 +1,56 @@
+"""pwlact derives, learns and compares activation functions.
+
+The names below are loaded when they are first used: `import pwlact` itself is free of torch. The functions
+`pwlact.pwl.pwl` and `pwlact.swish.swish` bear the names of their packages and are imported from there.
+"""
+
+from importlib import import_module
+from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pwlact.checks import InputError
+    from pwlact.correlation import HatStatistics, Problem, solve_analytic, solve_eigen, solve_sample
+    from pwlact.moments import GaussianMixture
+    from pwlact.pwl import Knots, PiecewiseLinearActivation
+    from pwlact.swish import SwishFit, fit_swish
+
+_HOME = {
+    "InputError": "pwlact.checks",
+    "HatStatistics": "pwlact.correlation",
+    "Problem": "pwlact.correlation",
+    "solve_analytic": "pwlact.correlation",
+    "solve_eigen": "pwlact.correlation",
+    "solve_sample": "pwlact.correlation",
+    "GaussianMixture": "pwlact.moments",
+    "Knots": "pwlact.pwl",
+    "PiecewiseLinearActivation": "pwlact.pwl",
+    "SwishFit": "pwlact.swish",
+    "fit_swish": "pwlact.swish",
+}
+
+__version__ = _version("pwlact")
+
+__all__ = [
+    "GaussianMixture",
+    "HatStatistics",
+    "InputError",
+    "Knots",
+    "PiecewiseLinearActivation",
+    "Problem",
+    "SwishFit",
+    "fit_swish",
+    "solve_analytic",
+    "solve_eigen",
+    "solve_sample",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'pwlact' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

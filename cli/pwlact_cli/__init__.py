@@ -1,0 +1,1 @@
+"""The command line of pwlact: each command parses, calls the library, prints."""

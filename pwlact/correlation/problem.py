@@ -66,11 +66,23 @@ class Problem:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Knot values and score on the way to a solution."""
+    """Where a solver was on its way.
+
+    Attributes:
+        step: gradient steps done, or sign patterns tried.
+        score: reward less penalty.
+        values: knot values in standard form, shape (N,).
+    """
 
     step: int
-    reward: float
+    score: float
     values: Float[Tensor, " knots"]
+
+    @classmethod
+    def of(cls, problem: Problem, values: Tensor, step: int) -> "Snapshot":
+        """The state of a solver with the given knot values, shape (N,), of any scale."""
+        values = values.detach()
+        return cls(step, float(problem.score(values)), problem.standard_form(values))
 
 
 @dataclass(frozen=True)
@@ -82,9 +94,9 @@ class Solution:
             initial values, untouched.
         rho: class correlations, shape (*batch, K).
         reward: R without penalty, shape (*batch).
-        steps: gradient steps, or sign patterns tried by the exact solver.
+        steps: gradient steps done, or sign patterns tried by the exact solver.
         degenerate: whether every f has the same reward.
-        history: snapshots on the way, first to last; empty for the exact solver.
+        history: snapshots on the way, start and end included; empty for a batch of problems.
     """
 
     values: Float[Tensor, "*batch knots"]

@@ -66,7 +66,7 @@ class SwishFit:
 
     def to_dict(self) -> dict[str, object]:
         """A JSON-able record of the fit."""
-        return {**asdict(self), "at_bound": list(self.at_bound)}
+        return {**asdict(self), "at_bound": list(self.at_bound), "caveat": self.caveat}
 
     @property
     def caveat(self) -> str:
@@ -103,9 +103,9 @@ def fit_swish(x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> S
     if spread <= (np.finfo(float).eps * np.abs(y).max()) ** 2:
         return SwishFit(1.0, 0.0, 0.0, float(y.mean()), np.nan, dict.fromkeys(PARAMETERS, np.nan), (), False)
     low, high = _bounds(x)
-    result = _refine(x, y, weights, low, high)
-    best = {name: float(result.params[name].value) for name in PARAMETERS}
-    stderr = {name: _or_nan(result.params[name].stderr) for name in PARAMETERS}
+    parameters = _refine(x, y, weights, low, high)
+    best = {name: float(parameters[name].value) for name in PARAMETERS}
+    stderr = {name: _or_nan(parameters[name].stderr) for name in PARAMETERS}
     residual = np.average((y - swish(x, **best)) ** 2, weights=weights)
     at_bound = tuple(
         name
@@ -156,7 +156,8 @@ def _linear_part(x: _Array, y: _Array, weights: _Array, beta: float, x0: float) 
 
 def _refine(
     x: _Array, y: _Array, weights: _Array, low: dict[str, float], high: dict[str, float]
-) -> lmfit.minimizer.MinimizerResult:
+) -> lmfit.Parameters:
+    """The four parameters with their standard errors, by Levenberg-Marquardt from the best point of a grid."""
     import lmfit  # slow to import, and only this function needs it
 
     grid = [
@@ -175,7 +176,8 @@ def _refine(
     def residuals(p: lmfit.Parameters) -> _Array:
         return root * (swish(x, *(p[name].value for name in PARAMETERS)) - y)
 
-    return lmfit.minimize(residuals, parameters, method="leastsq")
+    result = lmfit.minimize(residuals, parameters, method="leastsq")
+    return result.params  # pyright: ignore[reportAttributeAccessIssue]: lmfit sets it from a dict
 
 
 def _or_nan(value: float | None) -> float:

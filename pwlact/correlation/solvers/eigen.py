@@ -11,11 +11,14 @@ f* = sum_k |rho_k| (p(k|x) - p_k) / sqrt(p_k (1 - p_k)) / lambda, projected on t
 knots that hardly any input reaches, where cutting small eigenvalues of B would leave noise.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from pwlact.correlation.objective import signs
-from pwlact.correlation.problem import Problem, Solution
+from pwlact.correlation.patterns import Gram
+from pwlact.correlation.problem import Problem, Snapshot, Solution
 from pwlact.correlation.statistics import HatStatistics
 
 # A pattern that has not settled by then is in a cycle; the best one seen is returned.
@@ -33,47 +36,49 @@ def solve_eigen(problem: Problem) -> Solution:
         problem: the statistics and the objective.
 
     Returns:
-        The best consistent pattern's f; `steps` counts the patterns tried.
+        The best f met on the way; `steps` counts the patterns tried.
     """
     if problem.degenerate:
         return Solution.degenerate_at_start(problem)
-    eigenvector = _SmoothPencil(problem) if problem.smoothness else _Pencil(problem)
     best = problem.initial.expand(problem.statistics.squares.shape)
     score = problem.score(best)
-    rho = problem.statistics.correlations(best)
-    tried = 0
-    while tried < _MAX_PATTERNS:
-        tried += 1
-        pattern = signs(rho, problem.objective)
-        values = _orient(eigenvector(pattern), problem)
+    history = [] if best.ndim > 1 else [Snapshot.of(problem, best, 0)]
+    step = 0
+    for step, values in enumerate(_smooth(problem) if problem.smoothness else _exact(problem), 1):
+        values = _orient(values, problem)
         new_score = problem.score(values)
         better = new_score > score
         best = torch.where(better[..., None], values, best)
         score = torch.where(better, new_score, score)
+        if values.ndim == 1:
+            history.append(Snapshot.of(problem, values, step))
+    return Solution.of(problem, best, step, history)
+
+
+def _exact(problem: Problem) -> Iterator[Tensor]:
+    """Knot values of each pattern on the way, by the K x K problem with M = D G^{-1} D'."""
+    contrasts = problem.statistics.contrasts()
+    responses = torch.cholesky_solve(contrasts.mT, torch.linalg.cholesky(_determined(problem.statistics)))
+    start = problem.statistics.correlations(problem.initial)
+    for found in Gram(contrasts @ responses).iterate(start, problem.objective):
+        yield (responses @ (found.pattern * found.rho)[..., None])[..., 0]
+
+
+def _smooth(problem: Problem) -> Iterator[Tensor]:
+    """Knot values of each pattern on the way, by the N x N pencil (A_s - smoothness L'L, B), L second differences."""
+    pencil = _SmoothPencil(problem)
+    rho = problem.statistics.correlations(problem.initial)
+    for _ in range(_MAX_PATTERNS):
+        pattern = signs(rho, problem.objective)
+        values = _orient(pencil(pattern), problem)
+        yield values
         rho = problem.statistics.correlations(values)
         if bool((signs(rho, problem.objective) == pattern).all()):
-            break
-    return Solution.of(problem, best, tried)
-
-
-class _Pencil:
-    """Top eigenvector of (A_s, B) by the K x K problem M S rho = lambda rho, M = D G^{-1} D'."""
-
-    def __init__(self, problem: Problem) -> None:
-        contrasts = problem.statistics.contrasts()
-        factor = torch.linalg.cholesky(_determined(problem.statistics))
-        self.responses = torch.cholesky_solve(contrasts.mT, factor)
-        spectrum, vectors = torch.linalg.eigh(contrasts @ self.responses)
-        self.root = (vectors * spectrum.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
-
-    def __call__(self, pattern: Tensor) -> Tensor:
-        _, vectors = torch.linalg.eigh(self.root * pattern[..., None, :] @ self.root)
-        rho = self.root @ vectors[..., -1:]
-        return (self.responses @ (pattern[..., None] * rho))[..., 0]
+            return
 
 
 class _SmoothPencil:
-    """Top eigenvector of (A_s - smoothness L'L, B), L the second differences: full rank, so N x N."""
+    """Top eigenvector of (A_s - smoothness L'L, B): of full rank, so N x N."""
 
     def __init__(self, problem: Problem) -> None:
         statistics = problem.statistics

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from pwlact import checks
 from pwlact.correlation.problem import Problem, Sampler, Snapshot, Solution
@@ -74,22 +73,17 @@ def _adam(
     optimiser = torch.optim.Adam([values], lr=options.lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
     kept = _steps_to_keep(options.steps)
-    history = [_snapshot(problem, values, 0)]
+    history = [Snapshot.of(problem, values, 0)]
     for step in range(1, options.steps + 1):
         optimiser.zero_grad()
         (-next(problems).score(values)).backward()
         optimiser.step()
         schedule.step()
         if step in kept:
-            history.append(_snapshot(problem, values, step))
+            history.append(Snapshot.of(problem, values, step))
         if progress is not None:
             progress(step, options.steps)
     return Solution.of(problem, values.detach(), options.steps, history)
-
-
-def _snapshot(problem: Problem, values: Tensor, step: int) -> Snapshot:
-    values = values.detach()
-    return Snapshot(step, float(problem.score(values)), problem.standard_form(values))
 
 
 def _steps_to_keep(steps: int) -> set[int]:

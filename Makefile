@@ -1,0 +1,45 @@
+# Two commands to begin with: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check install -q -c constraints.txt
+# unpacked development data, where a checkout has it beside itself
+SHARED_DATA ?= ../shared/data
+
+.PHONY: demo test check bench figures paper study docs clean data
+
+$(VENV)/.runtime: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	touch $@
+
+$(VENV)/.development: $(VENV)/.runtime
+	$(PIP) -e '.[dev]'
+	touch $@
+
+demo: $(VENV)/.runtime
+	$(BIN)/pwlact unit --classes 20 --sigma 1.0 --out runs/demo-unit --force
+	SHARED_DATA='$(SHARED_DATA)' BIN='$(BIN)' sh tools/demo-cifar.sh
+
+data: $(VENV)/.runtime
+	SHARED_DATA='$(SHARED_DATA)' BIN='$(BIN)' sh tools/prepare-data.sh
+
+test: $(VENV)/.development data
+	$(BIN)/python -m pytest -n auto -q
+
+check: $(VENV)/.development
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+	$(BIN)/mkdocs build --strict --quiet --site-dir build/site
+
+bench: $(VENV)/.runtime
+	$(BIN)/pwlact bench unit
+
+docs: $(VENV)/.development
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf build dist site figures/out .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -exec rm -rf {} +

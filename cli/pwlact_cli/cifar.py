@@ -1,0 +1,105 @@
+"""`pwlact cifar`: train a network with fixed or learnt activations."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pwlact_cli import options
+
+if TYPE_CHECKING:
+    from pwlact.experiments.cifar import CifarConfig
+
+
+def cifar(
+    arch: Annotated[str, typer.Option(help="vgg11, vgg13, vgg16, resnet10 or resnet18.")] = "resnet10",
+    mode: Annotated[
+        str, typer.Option(help="How activations are had: learnt by backprop or local, or fixed: relu, silu, gelu.")
+    ] = "local",
+    width: Annotated[float, typer.Option(help="Factor on every layer's channels.")] = 1.0,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 20,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
+    lr: Annotated[float, typer.Option(help="Adam rate of the backbone.")] = 1e-3,
+    act_lr: Annotated[
+        float | None, typer.Option(help="Adam rate of the knot values.", show_default="backprop 1e-2, local 1e-3")
+    ] = None,
+    sharing: Annotated[str, typer.Option(help="One function a layer, or one a channel.")] = "layer",
+    knots: Annotated[int, typer.Option(help="Number of knots.")] = 33,
+    low: Annotated[float, typer.Option(help="Position of the first knot.")] = -3.0,
+    high: Annotated[float, typer.Option(help="Position of the last knot.")] = 3.0,
+    estimator: Annotated[str, typer.Option(help="Statistics of the local rule: sample.")] = "sample",
+    solver: Annotated[str, typer.Option(help="Step of the local rule: adam.")] = "adam",
+    smoothness: Annotated[float, typer.Option(help="Local rule: weight of the squared second differences.")] = 0.05,
+    positions: Annotated[int, typer.Option(help="Local rule: positions an image for the statistics.")] = 16,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Most training images.", show_default="all")] = None,
+    val_size: Annotated[int, typer.Option(help="Last training images, kept for validation.")] = 5000,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = "bf16",
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder.", show_default="runs/cifar-ARCH-MODE-wWIDTH-sSEED")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")] = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """Train on CIFAR-10; activations learnt by backprop, by the local correlation objective, or fixed.
+
+    The run folder holds config.json, metrics.jsonl, activations.npz, checkpoint.pt, result.json and pictures.
+    """
+    from pwlact.experiments.cifar import CifarConfig
+    from pwlact_cli.console import emit
+
+    config = CifarConfig(
+        arch=arch, mode=mode, width=width, epochs=epochs, batch_size=batch_size, lr=lr, act_lr=act_lr,
+        sharing=sharing, knots=knots, low=low, high=high, estimator=estimator, solver=solver, seed=seed,
+        limit=limit, val_size=val_size, device=device, precision=precision, smoothness=smoothness,
+        positions=positions,
+    )  # fmt: skip
+    out = out or Path("runs") / f"cifar-{arch}-{mode}-w{width:g}-s{seed}"
+    record = _train(config, data, out, resume, force)
+    _describe(record, out)
+    if as_json:
+        emit(record)
+
+
+def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, force: bool) -> dict[str, Any]:
+    from pwlact.checks import InputError
+    from pwlact.data import find, load
+    from pwlact.experiments.cifar import run
+    from pwlact.training import RunFolder
+    from pwlact_cli.progress import ProgressBar
+    from pwlact_figures.run import draw
+
+    found = find(data)
+    if found is None:
+        raise InputError(
+            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
+        )
+    images = load(found)
+    folder = RunFolder(out, resume=resume, force=force)
+    with ProgressBar() as bar:
+        record = run(config, images, folder, bar)
+    draw(out)
+    return record
+
+
+def _describe(record: dict[str, Any], out: Path) -> None:
+    from pwlact_cli.console import say, table
+
+    val, test = record["val"], record["test"]
+    say(
+        f"{record['arch']} {record['mode']}: validation accuracy {val['accuracy']:.2%} (n = {val['n']:,}), test "
+        f"{test['accuracy']:.2%} (n = {test['n']:,}), {record['images_per_second']:,.0f} images/s, "
+        f"{record['parameters']:,} parameters"
+    )
+    if record["layers"]:
+        rows = [
+            (layer["name"], f"{layer['beta']:.3g}", f"{layer['x0']:.3g}", f"{layer['r2']:.4f}", layer["caveat"] or "-")
+            for layer in record["layers"]
+        ]
+        table("Swish fits of the learnt activations", ("layer", "beta", "x0", "R^2", "note"), rows)
+    say(f"run folder: {out}")

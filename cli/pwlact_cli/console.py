@@ -1,0 +1,79 @@
+"""What the commands say: tables, notes and progress on standard error, JSON alone on standard output."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pwlact.files import to_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console() -> "Console":
+    """The terminal, on standard error, so that standard output stays clean for JSON."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def say(text: str = "") -> None:
+    """Print a line for people."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
+def emit(record: dict[str, Any]) -> None:
+    """Print the result as one JSON object on standard output."""
+    sys.stdout.write(to_json(record) + "\n")
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table for people: names left, numbers right."""
+    from rich import box
+    from rich.table import Table
+
+    say(title)
+    grid = Table(box=box.SIMPLE_HEAD)
+    for i, column in enumerate(columns):
+        grid.add_column(column, justify="left" if i == 0 else "right")
+    for row in rows:
+        grid.add_row(*row)
+    console().print(grid)
+
+
+@contextmanager
+def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar with rate and time left; call what it gives with (done, total).
+
+    Args:
+        description: what is going on.
+        unit: what is counted, for the rate: "steps", "bytes".
+
+    Yields:
+        the function to report progress with.
+    """
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f} of {task.total}"),
+        TextColumn("{task.fields[rate]}"),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    bars = Progress(*columns, console=console(), transient=True)
+    task = bars.add_task(description, total=None, rate="")
+
+    def report(done: int, total: int | None) -> None:
+            # started here: what fails before its first step shows an error and no bar
+            bars.start()
+            speed = bars.tasks[0].speed
+            rate = f"{speed:,.0f} {unit}/s" if speed else ""
+            bars.update(task, completed=done, total=total, rate=rate)
+
+    try:
+        yield report
+    finally:
+        bars.stop()

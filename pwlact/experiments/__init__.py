@@ -1,0 +1,1 @@
+"""The experiments: a config in, a JSON-able record out."""

@@ -1,0 +1,227 @@
+"""One unit, one activation: derive the piecewise-linear f that the correlation objective asks for.
+
+pwlact unit --classes 20 --sigma 1.0        beta 2.50, x0 0.27, R^2 0.9946, R 0.12368; 5 ms + start
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from pwlact import checks
+from pwlact.correlation import (
+    OBJECTIVES,
+    GradientOptions,
+    HatStatistics,
+    Objective,
+    Problem,
+    Sampler,
+    Solution,
+    solve_analytic,
+    solve_eigen,
+    solve_sample,
+)
+from pwlact.environment import environment
+from pwlact.moments import GaussianMixture
+from pwlact.pwl import Knots
+from pwlact.swish import fit_swish
+
+SOLVERS = ("eigen", "analytic", "sample")
+DEGENERATE = (
+    "two classes under the signed objective: rho_1 = -rho_2 for every f, so R is 0 for every f and there is "
+    "nothing to learn; the initial ReLU is returned untouched. The objective `energy` has an optimum here, "
+    "the class posterior (a sigmoid)"
+)
+
+
+@dataclass(frozen=True)
+class UnitConfig:
+    """Settings of the experiment.
+
+    Attributes:
+        classes: number K of evenly spaced, equally likely classes, at least 2.
+        sigma: standard deviation of the noise; in units of the class means' own standard deviation, or in the
+            units of `means` where `raw`.
+        solver: "eigen" (exact), "analytic" (Adam on the closed form) or "sample" (Adam on fresh samples).
+        objective: "signed" or "energy".
+        knots: number of knots.
+        low: position of the first knot, in units of the standardised input (of x itself where `raw`).
+        high: position of the last knot.
+        raw: leave x as it is; otherwise it is standardised, as a batch norm does.
+        means: lowest and highest class mean, with `raw` only; (-3, 3) unless given.
+        steps: Adam steps.
+        lr: Adam rate.
+        samples: samples a step, for `sample`.
+        smoothness: weight of the sum of squared second differences over Var f.
+        seed: of the samples.
+
+    Raises:
+        InputError: a value outside its range, or `means` without `raw`.
+    """
+
+    classes: int = 20
+    sigma: float = 1.0
+    solver: str = "eigen"
+    objective: Objective = "signed"
+    knots: int = 33
+    low: float = -3.0
+    high: float = 3.0
+    raw: bool = False
+    means: tuple[float, float] | None = None
+    steps: int = 500
+    lr: float = 1e-2
+    samples: int = 10_000
+    smoothness: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks.choice("solver", self.solver, SOLVERS)
+        if self.means is not None and not self.raw:
+            raise checks.InputError("means places the classes in raw coordinates: give --raw with --means")
+        checks.choice("objective", self.objective, OBJECTIVES)
+        checks.not_negative("smoothness", self.smoothness)
+        # what these refuse should be refused before anything is computed or written
+        _ = self.grid, self.options, self.mixture()
+
+    @property
+    def grid(self) -> Knots:
+        """The knots."""
+        return Knots(self.knots, self.low, self.high)
+
+    @property
+    def options(self) -> GradientOptions:
+        """Settings of the gradient solvers."""
+        return GradientOptions(self.steps, self.lr, self.samples, self.seed)
+
+    def mixture(self) -> GaussianMixture:
+        """The class densities in the units of the knots."""
+        if not self.raw:
+            return GaussianMixture.standardised(self.classes, self.sigma)
+        return GaussianMixture.even(self.classes, self.sigma, *(self.means or (-3.0, 3.0)))
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What the experiment is run on, in the units of the knots."""
+
+    statistics: HatStatistics
+    sampler: Sampler
+    means: list[float]
+    sigmas: list[float]
+    record: dict[str, Any]
+
+
+def run(config: UnitConfig, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+    """Derive the activation for evenly spaced Gaussian classes.
+
+    Args:
+        config: the settings.
+        progress: called with (steps done, steps in all) by the gradient solvers.
+
+    Returns:
+        JSON-able record: classes, sigma, solver, objective, reward, rho (K,), means (K,), knots (N,) and values
+        (N,) in the units of the (standardised) input, swish, degenerate, certified (None: not asked for), steps,
+        seconds; and noise (K,), note, history, config, environment.
+
+    Raises:
+        InputError: a setting outside its range.
+    """
+    mixture = config.mixture()
+    given = _Input(
+        HatStatistics.from_mixture(mixture, config.grid),
+        mixture.sample,
+        mixture.means.tolist(),
+        mixture.sigmas.tolist(),
+        {"classes": config.classes, "sigma": config.sigma},
+    )
+    return _run(config, given, progress)
+
+
+def run_on_samples(
+    config: UnitConfig,
+    x: Float[Tensor, " samples"],
+    labels: Int[Tensor, " samples"],
+    class_names: tuple[str, ...],
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Derive the activation for a user's own samples of a scalar input, float64, with labels 0..K-1.
+
+    Unless `config.raw`, x is standardised to mean 0 and variance 1. `classes` and `sigma` of the config are not
+    used: the record holds the number of classes found, and as sigma the standard deviation within classes over
+    that of the class means, which is what `sigma` means in the default experiment.
+
+    Returns:
+        the record of `run`, with class_names and n (samples).
+
+    Raises:
+        InputError: x is constant, or fewer than two classes.
+    """
+    classes = checks.at_least("classes", len(class_names), 2, "a correlation with the label needs two classes")
+    deviation = x.std(correction=0)
+    if not bool(deviation > 0):
+        raise checks.InputError(f"x is constant ({x[0].item():g}): there is nothing to derive from it")
+    if not config.raw:
+        x = (x - x.mean()) / deviation
+    means = torch.stack([x[labels == k].mean() for k in range(classes)])
+    variances = torch.stack([x[labels == k].var(correction=0) for k in range(classes)])
+    priors = labels.bincount(minlength=classes) / len(labels)
+    between = (priors * (means - x.mean()).square()).sum()
+    sigma = ((priors * variances).sum() / between).sqrt().item()
+
+    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(x), (count,), generator=generator)
+        return x[chosen], labels[chosen]
+
+    given = _Input(
+        HatStatistics.from_samples(x, labels, classes, config.grid),
+        draw,
+        means.tolist(),
+        variances.sqrt().tolist(),
+        {"classes": classes, "sigma": sigma, "class_names": list(class_names), "n": len(x)},
+    )
+    return _run(config, given, progress)
+
+
+def _run(config: UnitConfig, given: _Input, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
+    problem = Problem(given.statistics, config.grid, config.objective, config.smoothness)
+    start = perf_counter()
+    solution = _solve(config, problem, given.sampler, progress)
+    seconds = perf_counter() - start
+    positions = config.grid.positions()
+    return {
+        **given.record,
+        "solver": config.solver,
+        "objective": config.objective,
+        "reward": solution.reward.item(),
+        "rho": solution.rho.tolist(),
+        "means": given.means,
+        "noise": given.sigmas,
+        "knots": positions.tolist(),
+        "values": solution.values.tolist(),
+        "swish": fit_swish(positions, solution.values).to_dict(),
+        "degenerate": solution.degenerate,
+        "certified": None,
+        "note": DEGENERATE if solution.degenerate else "",
+        "steps": solution.steps,
+        "seconds": seconds,
+        "history": [
+            {"step": snapshot.step, "score": snapshot.score, "values": snapshot.values.tolist()}
+            for snapshot in solution.history
+        ],
+        "config": asdict(config),
+        "environment": environment(),
+    }
+
+
+def _solve(
+    config: UnitConfig, problem: Problem, sampler: Sampler, progress: Callable[[int, int], None] | None
+) -> Solution:
+    if config.solver == "eigen":
+        return solve_eigen(problem)
+    if config.solver == "analytic":
+        return solve_analytic(problem, config.options, progress)
+    return solve_sample(problem, sampler, config.options, progress)
