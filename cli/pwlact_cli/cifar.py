@@ -29,10 +29,13 @@ def cifar(
     high: Annotated[float, typer.Option(help="Position of the last knot.")] = 3.0,
     estimator: Annotated[str, typer.Option(help="Statistics of the local rule: sample.")] = "sample",
     solver: Annotated[str, typer.Option(help="Step of the local rule: adam.")] = "adam",
-    smoothness: Annotated[float, typer.Option(help="Local rule: weight of the squared second differences.")] = 0.05,
+    smoothness: Annotated[
+        float, typer.Option(help="Local rule: weight of the squared second differences.")
+    ] = 0.05,
     positions: Annotated[int, typer.Option(help="Local rule: positions an image for the statistics.")] = 16,
     data: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Most training images.", show_default="all")] = None,
     val_size: Annotated[int, typer.Option(help="Last training images, kept for validation.")] = 5000,
@@ -98,7 +101,13 @@ def _describe(record: dict[str, Any], out: Path) -> None:
     )
     if record["layers"]:
         rows = [
-            (layer["name"], f"{layer['beta']:.3g}", f"{layer['x0']:.3g}", f"{layer['r2']:.4f}", layer["caveat"] or "-")
+            (
+                layer["name"],
+                f"{layer['beta']:.3g}",
+                f"{layer['x0']:.3g}",
+                f"{layer['r2']:.4f}",
+                layer["caveat"] or "-",
+            )
             for layer in record["layers"]
         ]
         table("Swish fits of the learnt activations", ("layer", "beta", "x0", "R^2", "note"), rows)

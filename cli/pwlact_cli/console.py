@@ -63,17 +63,20 @@ def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int | N
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    bars = Progress(*columns, console=console(), transient=True)
+    screen = console()
+    bars = Progress(*columns, console=screen, transient=True)
     task = bars.add_task(description, total=None, rate="")
 
     def report(done: int, total: int | None) -> None:
-            # started here: what fails before its first step shows an error and no bar
+        # started here, so that what fails before its first step shows its error and no bar; logs get none
+        if screen.is_terminal:
             bars.start()
-            speed = bars.tasks[0].speed
-            rate = f"{speed:,.0f} {unit}/s" if speed else ""
-            bars.update(task, completed=done, total=total, rate=rate)
+        speed = bars.tasks[0].speed
+        rate = f"{speed:,.0f} {unit}/s" if speed else ""
+        bars.update(task, completed=done, total=total, rate=rate)
 
     try:
         yield report
     finally:
-        bars.stop()
+        if bars.live.is_started:
+            bars.stop()

@@ -10,7 +10,8 @@ from pwlact_cli import options
 
 def info(
     data: Annotated[
-        Path | None, typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False)
+        Path | None,
+        typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
     ] = None,
     as_json: options.Json = False,
 ) -> None:

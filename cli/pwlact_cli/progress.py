@@ -30,11 +30,12 @@ class ProgressBar:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.bars.stop()
+        self.end()
 
     def begin(self, epochs: int, steps: int) -> None:
         """So many epochs are left, of so many steps."""
-        self.bars.start()
+        if self.bars.console.is_terminal:
+            self.bars.start()
         self.bars.update(self.task, total=epochs * steps)
 
     def step(self, images: int, images_per_second: float, loss: float) -> None:
@@ -51,4 +52,5 @@ class ProgressBar:
 
     def end(self) -> None:
         """Training is over."""
-        self.bars.stop()
+        if self.bars.live.is_started:
+            self.bars.stop()

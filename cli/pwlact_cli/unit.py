@@ -15,7 +15,11 @@ def unit(
     classes: Annotated[int, typer.Option(help="Number of evenly spaced classes.")] = 20,
     sigma: Annotated[float, typer.Option(help="Noise, in standard deviations of the class means.")] = 1.0,
     solver: Annotated[
-        str, typer.Option(help="eigen (exact), analytic (Adam, closed form) or sample (Adam, fresh samples).")
+        str,
+        typer.Option(
+            help="eigen (exact), analytic (Adam, closed form), sample (Adam, fresh samples) or posterior (the "
+            "best of all functions)."
+        ),
     ] = "eigen",
     objective: Annotated[str, typer.Option(help="signed (sum rho|rho|) or energy (sum rho^2).")] = "signed",
     knots: Annotated[int, typer.Option(help="Number of knots.")] = 33,
@@ -30,6 +34,10 @@ def unit(
     lr: Annotated[float, typer.Option(help="Adam rate (analytic, sample).")] = 1e-2,
     samples: Annotated[int, typer.Option(help="Samples a step (sample).")] = 10_000,
     smoothness: Annotated[float, typer.Option(help="Weight of the squared second differences.")] = 0.0,
+    certify: Annotated[
+        bool,
+        typer.Option("--certify", help="Prove by enumeration that the optimum is global (2^classes patterns)."),
+    ] = False,
     data: Annotated[
         Path | None,
         typer.Option(help="Your own samples instead of a mixture: CSV, NPZ or Parquet.", show_default=False),
@@ -49,7 +57,21 @@ def unit(
     from pwlact_cli import console
 
     config = UnitConfig(
-        classes, sigma, solver, objective, knots, low, high, raw, means, steps, lr, samples, smoothness, seed  # pyright: ignore[reportArgumentType]: checked by UnitConfig
+        classes,
+        sigma,
+        solver,
+        objective,
+        knots,
+        low,
+        high,
+        raw,
+        means,
+        steps,
+        lr,
+        samples,
+        smoothness,
+        certify,
+        seed,  # pyright: ignore[reportArgumentType]: checked by UnitConfig
     )
     record = _compute(config, data, (x, y), out, force)
     _describe(record, out)
@@ -97,6 +119,8 @@ def _describe(record: dict[str, Any], out: Path | None) -> None:
     if record["degenerate"]:
         say(f"degenerate: {record['note']}")
     sketch(record["knots"], record["values"], _curve(record), "f")
+    if record["certificate"] is not None:
+        _describe_certificate(record["certificate"])
     error = swish["stderr"]
     rows = [(name, f"{swish[name]:.4g}", f"{error[name]:.2g}") for name in ("beta", "x0", "scale", "offset")]
     table(f"Swish fit over the knots, R^2 = {swish['r2']:.4f}", ("", "value", "standard error"), rows)
@@ -104,6 +128,18 @@ def _describe(record: dict[str, Any], out: Path | None) -> None:
         say(f"note: {swish['caveat']}")
     if out is not None:
         say(f"wrote {out / 'result.json'} and {out / 'unit.png'}")
+
+
+def _describe_certificate(certificate: dict[str, Any]) -> None:
+    from pwlact_cli.console import say
+
+    verdict = (
+        "the optimum is global" if certificate["certified"] else f"not the optimum, by {certificate['gap']:.2g}"
+    )
+    say(
+        f"certificate: {verdict} (highest reward {certificate['global_reward']:.6g}, {certificate['local_optima']:,} "
+        f"local optima among {certificate['patterns']:,} sign patterns, {certificate['seconds']:.1f} s)"
+    )
 
 
 def _curve(record: dict[str, Any]) -> list[float]:

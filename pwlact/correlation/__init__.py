@@ -2,7 +2,7 @@
 
 from pwlact.correlation.objective import OBJECTIVES, Objective, is_degenerate, reward, roughness, signs
 from pwlact.correlation.problem import Problem, Sampler, Snapshot, Solution
-from pwlact.correlation.solvers import GradientOptions, solve_analytic, solve_eigen, solve_sample
+from pwlact.correlation.solvers import GradientOptions, hat_gram, solve_analytic, solve_eigen, solve_sample
 from pwlact.correlation.statistics import HatStatistics
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Sampler",
     "Snapshot",
     "Solution",
+    "hat_gram",
     "is_degenerate",
     "reward",
     "roughness",

@@ -21,6 +21,7 @@ from pwlact.correlation import (
     Problem,
     Sampler,
     Solution,
+    hat_gram,
     solve_analytic,
     solve_eigen,
     solve_sample,
@@ -29,8 +30,14 @@ from pwlact.environment import environment
 from pwlact.moments import GaussianMixture
 from pwlact.pwl import Knots
 from pwlact.swish import fit_swish
+from pwlact.theory import ClassDensities, certify, solve_posterior
 
-SOLVERS = ("eigen", "analytic", "sample")
+SOLVERS = ("eigen", "analytic", "sample", "posterior")
+EXACT = ("eigen", "posterior")
+# relative difference of rewards below which two optima are the same
+_TOLERANCE = 1e-9
+
+Progress = Callable[[int, int], None]
 DEGENERATE = (
     "two classes under the signed objective: rho_1 = -rho_2 for every f, so R is 0 for every f and there is "
     "nothing to learn; the initial ReLU is returned untouched. The objective `energy` has an optimum here, "
@@ -46,7 +53,8 @@ class UnitConfig:
         classes: number K of evenly spaced, equally likely classes, at least 2.
         sigma: standard deviation of the noise; in units of the class means' own standard deviation, or in the
             units of `means` where `raw`.
-        solver: "eigen" (exact), "analytic" (Adam on the closed form) or "sample" (Adam on fresh samples).
+        solver: "eigen" (exact on the knots), "analytic" (Adam on the closed form), "sample" (Adam on fresh samples)
+            or "posterior" (the best of all functions, shown at the knots).
         objective: "signed" or "energy".
         knots: number of knots.
         low: position of the first knot, in units of the standardised input (of x itself where `raw`).
@@ -57,10 +65,11 @@ class UnitConfig:
         lr: Adam rate.
         samples: samples a step, for `sample`.
         smoothness: weight of the sum of squared second differences over Var f.
+        certify: prove by enumeration that the optimum is global, or find the better one.
         seed: of the samples.
 
     Raises:
-        InputError: a value outside its range, or `means` without `raw`.
+        InputError: a value outside its range, `means` without `raw`, or a penalty where none is possible.
     """
 
     classes: int = 20
@@ -76,6 +85,7 @@ class UnitConfig:
     lr: float = 1e-2
     samples: int = 10_000
     smoothness: float = 0.0
+    certify: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,6 +94,11 @@ class UnitConfig:
             raise checks.InputError("means places the classes in raw coordinates: give --raw with --means")
         checks.choice("objective", self.objective, OBJECTIVES)
         checks.not_negative("smoothness", self.smoothness)
+        if self.smoothness and (self.certify or self.solver == "posterior"):
+            what = "certify" if self.certify else "solver posterior"
+            raise checks.InputError(
+                f"{what} knows no roughness penalty: leave smoothness at 0, got {self.smoothness}"
+            )
         # what these refuse should be refused before anything is computed or written
         _ = self.grid, self.options, self.mixture()
 
@@ -110,12 +125,13 @@ class _Input:
 
     statistics: HatStatistics
     sampler: Sampler
+    densities: Callable[[], ClassDensities]
     means: list[float]
     sigmas: list[float]
     record: dict[str, Any]
 
 
-def run(config: UnitConfig, progress: Callable[[int, int], None] | None = None) -> dict[str, Any]:
+def run(config: UnitConfig, progress: Progress | None = None) -> dict[str, Any]:
     """Derive the activation for evenly spaced Gaussian classes.
 
     Args:
@@ -125,7 +141,7 @@ def run(config: UnitConfig, progress: Callable[[int, int], None] | None = None) 
     Returns:
         JSON-able record: classes, sigma, solver, objective, reward, rho (K,), means (K,), knots (N,) and values
         (N,) in the units of the (standardised) input, swish, degenerate, certified (None: not asked for), steps,
-        seconds; and noise (K,), note, history, config, environment.
+        seconds; and certificate, noise (K,), note, history, config, environment.
 
     Raises:
         InputError: a setting outside its range.
@@ -134,6 +150,7 @@ def run(config: UnitConfig, progress: Callable[[int, int], None] | None = None) 
     given = _Input(
         HatStatistics.from_mixture(mixture, config.grid),
         mixture.sample,
+        lambda: ClassDensities.from_mixture(mixture),
         mixture.means.tolist(),
         mixture.sigmas.tolist(),
         {"classes": config.classes, "sigma": config.sigma},
@@ -146,7 +163,7 @@ def run_on_samples(
     x: Float[Tensor, " samples"],
     labels: Int[Tensor, " samples"],
     class_names: tuple[str, ...],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Derive the activation for a user's own samples of a scalar input, float64, with labels 0..K-1.
 
@@ -179,6 +196,7 @@ def run_on_samples(
     given = _Input(
         HatStatistics.from_samples(x, labels, classes, config.grid),
         draw,
+        lambda: ClassDensities.from_samples(x.numpy(), labels.numpy()),
         means.tolist(),
         variances.sqrt().tolist(),
         {"classes": classes, "sigma": sigma, "class_names": list(class_names), "n": len(x)},
@@ -186,11 +204,14 @@ def run_on_samples(
     return _run(config, given, progress)
 
 
-def _run(config: UnitConfig, given: _Input, progress: Callable[[int, int], None] | None) -> dict[str, Any]:
+def _run(config: UnitConfig, given: _Input, progress: Progress | None) -> dict[str, Any]:
     problem = Problem(given.statistics, config.grid, config.objective, config.smoothness)
     start = perf_counter()
-    solution = _solve(config, problem, given.sampler, progress)
+    solution, gram = _solve(config, problem, given, progress)
     seconds = perf_counter() - start
+    certificate = None
+    if config.certify:
+        solution, certificate = _certify(problem, solution, gram, config.solver, progress)
     positions = config.grid.positions()
     return {
         **given.record,
@@ -204,7 +225,8 @@ def _run(config: UnitConfig, given: _Input, progress: Callable[[int, int], None]
         "values": solution.values.tolist(),
         "swish": fit_swish(positions, solution.values).to_dict(),
         "degenerate": solution.degenerate,
-        "certified": None,
+        "certified": None if certificate is None else certificate["certified"],
+        "certificate": certificate,
         "note": DEGENERATE if solution.degenerate else "",
         "steps": solution.steps,
         "seconds": seconds,
@@ -218,10 +240,50 @@ def _run(config: UnitConfig, given: _Input, progress: Callable[[int, int], None]
 
 
 def _solve(
-    config: UnitConfig, problem: Problem, sampler: Sampler, progress: Callable[[int, int], None] | None
-) -> Solution:
+    config: UnitConfig, problem: Problem, given: _Input, progress: Progress | None
+) -> tuple[Solution, Tensor | None]:
+    """The solution, and the Gram matrix of the function space it is the optimum of, where that is not the hats'."""
+    if problem.degenerate:
+        return Solution.degenerate_at_start(problem), None
     if config.solver == "eigen":
-        return solve_eigen(problem)
+        return solve_eigen(problem), None
     if config.solver == "analytic":
-        return solve_analytic(problem, config.options, progress)
-    return solve_sample(problem, sampler, config.options, progress)
+        return solve_analytic(problem, config.options, progress), None
+    if config.solver == "sample":
+        return solve_sample(problem, given.sampler, config.options, progress), None
+    return _solve_posterior(problem, given.densities())
+
+
+def _solve_posterior(problem: Problem, densities: ClassDensities) -> tuple[Solution, Tensor]:
+    optimum = solve_posterior(densities, problem.objective)
+    values = torch.from_numpy(optimum(problem.knots.positions().numpy()))
+    rho, reward = torch.from_numpy(optimum.rho), torch.tensor(optimum.reward, dtype=torch.float64)
+    return Solution(values - values[0], rho, reward, 1), torch.from_numpy(optimum.gram)
+
+
+def _certify(
+    problem: Problem, solution: Solution, gram: Tensor | None, solver: str, progress: Progress | None
+) -> tuple[Solution, dict[str, Any]]:
+    """The certificate, and the better solution where the enumeration found one for the exact solver."""
+    start = perf_counter()
+    if problem.degenerate or problem.objective == "energy":
+        # nothing to enumerate: every f has R = 0, or R is one Rayleigh quotient with one top
+        top, patterns, consistent = solution.reward.item(), 1, 1
+        if solver not in EXACT and not problem.degenerate:
+            top = solve_eigen(problem).reward.item()
+    else:
+        matrix, responses = hat_gram(problem.statistics) if gram is None else (gram, None)
+        found = certify(matrix, progress)
+        top, patterns, consistent = found.reward, found.patterns, found.consistent
+        if solver == "eigen" and responses is not None and top > solution.reward.item() * (1 + _TOLERANCE):
+            values = responses @ (found.pattern * found.rho)
+            solution = Solution.of(problem, values, solution.steps, solution.history)
+    reward = solution.reward.item()
+    return solution, {
+        "certified": reward >= top * (1 - _TOLERANCE),
+        "global_reward": top,
+        "gap": top - reward,
+        "patterns": patterns,
+        "local_optima": consistent,
+        "seconds": perf_counter() - start,
+    }

@@ -57,11 +57,22 @@ def solve_eigen(problem: Problem) -> Solution:
 
 def _exact(problem: Problem) -> Iterator[Tensor]:
     """Knot values of each pattern on the way, by the K x K problem with M = D G^{-1} D'."""
-    contrasts = problem.statistics.contrasts()
-    responses = torch.cholesky_solve(contrasts.mT, torch.linalg.cholesky(_determined(problem.statistics)))
+    matrix, responses = hat_gram(problem.statistics)
     start = problem.statistics.correlations(problem.initial)
-    for found in Gram(contrasts @ responses).iterate(start, problem.objective):
+    for found in Gram(matrix).iterate(start, problem.objective):
         yield (responses @ (found.pattern * found.rho)[..., None])[..., 0]
+
+
+def hat_gram(statistics: HatStatistics) -> tuple[Tensor, Tensor]:
+    """What the hats can see of the classes.
+
+    Returns:
+        M = D G^{-1} D', shape (*batch, K, K), and G^{-1} D', shape (*batch, N, K), whose product with S rho is the best
+        f of the pattern s.
+    """
+    contrasts = statistics.contrasts()
+    responses = torch.cholesky_solve(contrasts.mT, torch.linalg.cholesky(_determined(statistics)))
+    return contrasts @ responses, responses
 
 
 def _smooth(problem: Problem) -> Iterator[Tensor]:

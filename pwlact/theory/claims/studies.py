@@ -1,0 +1,53 @@
+"""Committed results of long runs: what the claims about trained networks are measured from."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pwlact.checks import InputError
+from pwlact.theory.claims.ledger import Measurement
+
+RESULTS = Path(__file__).resolve().parents[3] / "figures" / "results"
+
+Study = dict[str, Any]
+
+
+def read_study(name: str) -> Study | None:
+    """The committed result figures/results/NAME.json, or None where it is not there (yet).
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        return None
+    try:
+        study = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON: {error}; run its command again") from error
+    if not isinstance(study, dict):
+        raise InputError(f"{path} must hold one JSON object; run its command again")
+    # a run's own record has its outcome at the top, a study of several under "summary"
+    return {**study, **study.get("summary", {})}
+
+
+def from_studies(
+    measure: Callable[..., Measurement], *names: str
+) -> Callable[[], Measurement | None]:
+    """`measure(study, ...)` of the named results; None where one is missing.
+
+    Raises:
+        InputError: a result lacks what is measured.
+    """
+
+    def measured() -> Measurement | None:
+        studies = [study for study in map(read_study, names) if study is not None]
+        if len(studies) < len(names):
+            return None
+        try:
+            return measure(*studies)
+        except (KeyError, IndexError, TypeError) as error:
+            raise InputError(f"figures/results: {' or '.join(names)} lacks {error}; run its command again") from error
+
+    return measured

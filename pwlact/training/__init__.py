@@ -1,0 +1,35 @@
+"""Training: a loop that knows no update rule by name, two rules, checkpoints and run folders."""
+
+from pwlact.training.activation_history import ActivationHistory, read_activations
+from pwlact.training.backprop import Backprop
+from pwlact.training.devices import DEVICES, PRECISIONS, autocast, device_name, find_device
+from pwlact.training.evaluation import Score, evaluate
+from pwlact.training.local import LocalCorrelation
+from pwlact.training.loop import EpochBatches, TrainingFailed, fit
+from pwlact.training.rules import UpdateRule, learnable
+from pwlact.training.run_folder import RunFolder, read_result
+from pwlact.training.trackers import EpochRecord, Silent, Tracker
+
+__all__ = [
+    "DEVICES",
+    "PRECISIONS",
+    "ActivationHistory",
+    "Backprop",
+    "EpochBatches",
+    "EpochRecord",
+    "LocalCorrelation",
+    "RunFolder",
+    "Score",
+    "Silent",
+    "Tracker",
+    "TrainingFailed",
+    "UpdateRule",
+    "autocast",
+    "device_name",
+    "evaluate",
+    "find_device",
+    "fit",
+    "learnable",
+    "read_activations",
+    "read_result",
+]

@@ -1,0 +1,186 @@
+"""The folder of one training run: what it holds, who may write to it, and reading it back."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from pwlact.checks import InputError
+from pwlact.files import to_json, write_text
+from pwlact.training import checkpoint
+from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
+from pwlact.training.activation_history import ActivationHistory, read_activations
+from pwlact.training.rules import UpdateRule
+from pwlact.training.trackers import EpochRecord
+
+CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.pt", "result.json"
+PICTURES = ("curves.png", "activations.png")
+FREE_KEYS = frozenset({"epochs", "device", "out"})
+"""Settings that may change between the parts of a resumed run."""
+
+
+class RunFolder:
+    """Files of one run; every write is atomic, so each file is old or new, never half.
+
+    config.json, metrics.jsonl (a record an epoch), activations.npz, checkpoint.pt (written last of an epoch),
+    and result.json, which marks the run as finished.
+
+    Args:
+        path: the folder; created, with its parents, if it is not there.
+        resume: go on with the unfinished run in it, or start where there is none.
+        force: start over, removing the files of the run in it and nothing else.
+
+    Raises:
+        InputError: it cannot be a writable folder, or a run in it is neither to be resumed nor replaced.
+    """
+
+    def __init__(self, path: Path | str, *, resume: bool = False, force: bool = False) -> None:
+        self.path = Path(path)
+        self.force = force
+        if resume and force:
+            raise InputError("--resume goes on with a run and --force starts it over: give one of them")
+        self._create()
+        if not force:
+            self._check_free(resume)
+
+    def begin(self, config: dict[str, Any]) -> None:
+        """Make the folder this run's: clear it if forced, compare `config` with a resumed run's, store it.
+
+        Raises:
+            InputError: the run to be resumed had other settings, or the folder may not be written to.
+            OSError: the disk is full.
+        """
+        if self.force:
+            self._clear()
+        config = json.loads(to_json(config))
+        if (self.path / CONFIG).exists():
+            self._check_same(config)
+        try:
+            self._write(CONFIG, lambda path: write_text(path, to_json(config, indent=2) + "\n"))
+        except PermissionError as error:
+            raise InputError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def save_epoch(
+        self,
+        model: nn.Module,
+        rule: UpdateRule,
+        history: list[EpochRecord],
+        activations: ActivationHistory,
+    ) -> None:
+        """Store the end of an epoch: metrics, activations (where any is learnt), checkpoint.
+
+        The checkpoint comes last: what it knows of, the other files hold.
+
+        Raises:
+            OSError: a file cannot be written; it names the file, whose old content stays.
+        """
+        lines = "".join(to_json(record) + "\n" for record in history)
+        self._write(METRICS, lambda path: write_text(path, lines))
+        self.save_activations(activations)
+        self._write(CHECKPOINT, lambda path: checkpoint.save(path, model, rule, history))
+
+    def save_activations(self, activations: ActivationHistory) -> None:
+        """Store the values of every learnable layer at every epoch so far; nothing where none is learnt.
+
+        Raises:
+            OSError: the file cannot be written; its old content stays.
+        """
+        if activations.layers:
+            self._write(ACTIVATIONS, activations.write)
+
+    def restore(
+        self, model: nn.Module, rule: UpdateRule, activations: ActivationHistory
+    ) -> tuple[list[EpochRecord], ActivationHistory]:
+        """Put model and rule back to the last stored epoch, if there is one.
+
+        Returns:
+            the history of that run and of its activations; nothing and the given activations without one.
+
+        Raises:
+            InputError: the checkpoint or the activations are damaged, or belong to another model.
+        """
+        path = self.path / CHECKPOINT
+        if not path.exists():
+            return [], activations
+        history = checkpoint.load(path, model, rule)
+        if activations.layers:
+            activations = read_activations(self.path)
+            activations.cut(len(history))
+            if activations.epochs < len(history):
+                raise InputError(
+                    f"{self.path / ACTIVATIONS} is older than the checkpoint: start over with --force"
+                )
+        return history, activations
+
+    def finish(self, result: dict[str, Any]) -> None:
+        """Store the result, which marks the run as finished.
+
+        Raises:
+            OSError: it cannot be written; the run stays unfinished.
+        """
+        self._write(RESULT, lambda path: write_text(path, to_json(result, indent=2) + "\n"))
+
+    def _create(self) -> None:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise InputError(f"{self.path} cannot be a run folder: a file is in its way") from error
+        except OSError as error:
+            raise InputError(f"{self.path} cannot be created: {error.strerror}") from error
+
+    def _check_free(self, resume: bool) -> None:
+        if (self.path / RESULT).exists():
+            raise InputError(f"{self.path} holds a finished run: use --force to replace it, or another --out")
+        if (self.path / CONFIG).exists() and not resume:
+            raise InputError(
+                f"{self.path} holds an unfinished run: use --resume to go on, --force to start over, "
+                "or another --out"
+            )
+
+    def _check_same(self, config: dict[str, Any]) -> None:
+        old = _read_json(self.path / CONFIG)
+        for key in [*config, *(key for key in old if key not in config)]:
+            if key not in FREE_KEYS and old.get(key) != config.get(key):
+                raise InputError(
+                    f"{self.path} was run with {key}={old.get(key)!r}, not {config.get(key)!r}: "
+                    "resume with the same settings, or use another --out"
+                )
+
+    def _clear(self) -> None:
+        # the marker of a finished run goes first: a kill in between must not leave it beside missing files
+        for name in (RESULT, CHECKPOINT, METRICS, ACTIVATIONS, *PICTURES, CONFIG):
+            (self.path / name).unlink(missing_ok=True)
+
+    def _write(self, name: str, write: Callable[[Path], None]) -> None:
+        path = self.path / name
+        try:
+            write(path)
+        except OSError as error:
+            # an error while writing knows no file name, and the user wants it
+            raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Result of the finished run in folder `path`.
+
+    Raises:
+        InputError: there is no finished run, or its result.json is damaged.
+    """
+    file = path / RESULT
+    if not file.exists():
+        raise InputError(f"{path} holds no finished run: {RESULT} is not there")
+    return _read_json(file)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise InputError(f"{path} is damaged: not JSON") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: not a JSON object")
+    return content

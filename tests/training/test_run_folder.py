@@ -1,0 +1,233 @@
+"""Run folders: who may write, what survives, what a full disk leaves."""
+
+import errno
+import json
+import resource
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pwlact.checks import InputError
+from pwlact.training import ActivationHistory, Backprop, RunFolder, learnable, read_activations, read_result
+
+CONFIG = {"mode": "backprop", "lr": 1e-3, "epochs": 2, "device": "cpu", "limit": None}
+OWN = ["activations.npz", "checkpoint.pt", "config.json", "metrics.jsonl", "result.json"]
+
+
+def film_of(model, epochs):
+    film = ActivationHistory(np.linspace(-3, 3, 9))
+    for _ in range(epochs + 1):
+        film.append({f"layer{i}": m.values.detach().numpy().copy() for i, m in enumerate(learnable(model))})
+    return film
+
+
+def history_of(epochs):
+    return [{"epoch": epoch + 1, "train_loss": float("nan")} for epoch in range(epochs)]
+
+
+def unfinished(path, model, epochs=1, **options):
+    folder = RunFolder(path, **options)
+    folder.begin(CONFIG)
+    folder.save_epoch(model, Backprop(model), history_of(epochs), film_of(model, epochs))
+    return folder
+
+
+def contents(path):
+    return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+def test_what_a_run_holds(tmp_path, net):
+    path = tmp_path / "deep" / "run"
+    unfinished(path, net(), epochs=2).finish({"val": {"accuracy": 0.5}})
+    assert sorted(contents(path)) == OWN
+    assert json.loads((path / "config.json").read_text()) == CONFIG
+    lines = (path / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == [
+        {"epoch": 1, "train_loss": None},
+        {"epoch": 2, "train_loss": None},
+    ]
+    assert read_activations(path).epochs == 2
+    assert read_result(path) == {"val": {"accuracy": 0.5}}
+
+
+def test_finished_run_is_kept_unless_forced(tmp_path, net):
+    unfinished(tmp_path, net()).finish({"a": 1})
+    before = contents(tmp_path)
+    for options in ({}, {"resume": True}):
+        with pytest.raises(InputError) as error:
+            RunFolder(tmp_path, **options)
+        assert str(error.value) == (
+            f"{tmp_path} holds a finished run: use --force to replace it, or another --out"
+        )
+    assert contents(tmp_path) == before
+
+
+def test_force_removes_the_runs_own_files_only(tmp_path, net):
+    unfinished(tmp_path, net()).finish({"a": 1})
+    (tmp_path / "notes.txt").write_text("mine")
+    (tmp_path / "curves.png").write_text("old picture")
+    folder = RunFolder(tmp_path, force=True)
+    assert (tmp_path / "result.json").exists()  # nothing is gone before the new run begins
+    folder.begin({**CONFIG, "lr": 5.0})
+    assert sorted(contents(tmp_path)) == ["config.json", "notes.txt"]
+    assert json.loads((tmp_path / "config.json").read_text())["lr"] == 5.0
+
+
+def test_unfinished_run_wants_resume_or_force(tmp_path, net):
+    unfinished(tmp_path, net())
+    with pytest.raises(InputError) as error:
+        RunFolder(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path} holds an unfinished run: use --resume to go on, --force to start over, or another --out"
+    )
+    RunFolder(tmp_path, resume=True)
+    RunFolder(tmp_path, force=True)
+    with pytest.raises(InputError, match=r"^--resume goes on with a run and --force starts it over"):
+        RunFolder(tmp_path, resume=True, force=True)
+
+
+def test_resume_restores_the_last_stored_epoch(tmp_path, net):
+    model = net()
+    folder = unfinished(tmp_path, model, epochs=1)
+    folder.save_activations(film_of(model, 2))  # killed after the activations, before the checkpoint
+    other = net(seed=9)
+    again = RunFolder(tmp_path, resume=True)
+    again.begin({**CONFIG, "epochs": 7, "device": "cuda"})
+    history, film = again.restore(other, Backprop(other), film_of(other, 0))
+    assert [record["epoch"] for record in history] == [1]
+    assert film.epochs == 1
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_resume_without_a_checkpoint_starts(tmp_path, net):
+    model = net()
+    film = film_of(model, 0)
+    for path in (tmp_path / "new", tmp_path / "begun"):
+        if path.name == "begun":
+            RunFolder(path).begin(CONFIG)
+        folder = RunFolder(path, resume=True)
+        folder.begin(CONFIG)
+        assert folder.restore(model, Backprop(model), film) == ([], film)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [({"lr": 0.5}, "lr=0.001, not 0.5"), ({"limit": 10}, "limit=None, not 10"), ({"new": 1}, "new=None, not 1")],
+)
+def test_resume_with_other_settings(tmp_path, net, change, told):
+    unfinished(tmp_path, net())
+    before = contents(tmp_path)
+    with pytest.raises(InputError) as error:
+        RunFolder(tmp_path, resume=True).begin({**CONFIG, **change})
+    assert str(error.value) == (
+        f"{tmp_path} was run with {told}: resume with the same settings, or use another --out"
+    )
+    assert contents(tmp_path) == before
+
+
+def test_resume_with_a_setting_that_is_gone(tmp_path, net):
+    unfinished(tmp_path, net())
+    with pytest.raises(InputError, match=r"was run with lr=0\.001, not None"):
+        RunFolder(tmp_path, resume=True).begin({key: CONFIG[key] for key in CONFIG if key != "lr"})
+
+
+def test_resume_with_damaged_files(tmp_path, net):
+    model = net()
+    unfinished(tmp_path, model, epochs=2)
+    folder = RunFolder(tmp_path, resume=True)
+    film_of(model, 1).write(tmp_path / "activations.npz")
+    with pytest.raises(InputError, match=r"activations\.npz is older than the checkpoint: start over with"):
+        folder.restore(model, Backprop(model), film_of(model, 0))
+    (tmp_path / "activations.npz").unlink()
+    with pytest.raises(InputError, match=r"holds no activations"):
+        folder.restore(model, Backprop(model), film_of(model, 0))
+    for broken in ("{", "[1]"):
+        (tmp_path / "config.json").write_text(broken)
+        with pytest.raises(InputError, match=r"config\.json is damaged: not JSON|not a JSON object"):
+            folder.begin(CONFIG)
+
+
+def test_fixed_activations_leave_no_film(tmp_path, net):
+    model = net(learns=False)
+    unfinished(tmp_path, model)
+    assert not (tmp_path / "activations.npz").exists()
+    history, film = RunFolder(tmp_path, resume=True).restore(model, Backprop(model), film_of(model, 0))
+    assert len(history) == 1
+    assert film.layers == {}
+
+
+def test_reading_a_run_that_is_not_finished(tmp_path, net):
+    unfinished(tmp_path, net())
+    with pytest.raises(InputError, match=r"holds no finished run: result\.json is not there$"):
+        read_result(tmp_path)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_file_in_the_way(tmp_path, inside):
+    file = tmp_path / "file"
+    file.write_text("precious")
+    path = file / "run" if inside else file
+    with pytest.raises(InputError) as error:
+        RunFolder(path)
+    assert str(error.value) == f"{path} cannot be a run folder: a file is in its way"
+    assert file.read_text() == "precious"
+
+
+def test_no_permission(tmp_path, monkeypatch):
+    # the tests may run as root, whom no permission stops
+    def refuse(*args, **kwargs):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    folder = RunFolder(tmp_path)
+    monkeypatch.setattr(tempfile, "mkstemp", refuse)
+    with pytest.raises(InputError) as error:
+        folder.begin(CONFIG)
+    assert str(error.value) == f"{tmp_path} cannot be written: Permission denied"
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(InputError) as error:
+        RunFolder(tmp_path / "run")
+    assert str(error.value) == f"{tmp_path / 'run'} cannot be created: Permission denied"
+
+
+@contextmanager
+def files_of_at_most(size):
+    """The system refuses to write a file beyond `size` bytes, as it would on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("room", "fails", "new"),
+    [
+        (10, "metrics.jsonl", []),
+        (500, "activations.npz", ["metrics.jsonl"]),
+        (20_000, "checkpoint.pt", ["activations.npz", "metrics.jsonl"]),
+    ],
+)
+def test_full_disk_leaves_old_files_whole(tmp_path, net, room, fails, new):
+    model = net()
+    folder = unfinished(tmp_path, model, epochs=1)
+    before = contents(tmp_path)
+    with files_of_at_most(room), pytest.raises(OSError, match=fails) as error:
+        folder.save_epoch(model, Backprop(model), history_of(2), film_of(model, 2))
+    assert error.value.filename == str(tmp_path / fails)
+    after = contents(tmp_path)
+    assert sorted(after) == sorted(before)
+    assert sorted(name for name in after if after[name] != before[name]) == new
+    history, film = RunFolder(tmp_path, resume=True).restore(model, Backprop(model), film_of(model, 0))
+    assert (len(history), film.epochs) == (1, 1)
+
+
+def test_full_disk_leaves_the_run_unfinished(tmp_path, net):
+    folder = unfinished(tmp_path, net())
+    with files_of_at_most(100), pytest.raises(OSError, match=r"result\.json"):
+        folder.finish({"text": "x" * 200})
+    RunFolder(tmp_path, resume=True)  # not finished: this is accepted
