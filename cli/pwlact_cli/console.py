@@ -15,7 +15,8 @@ def console() -> "Console":
     """The terminal, on standard error, so that standard output stays clean for JSON."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    # a log or a pipe has no width: wide enough there for every table
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
 
 
 def say(text: str = "") -> None:
@@ -36,7 +37,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     say(title)
     grid = Table(box=box.SIMPLE_HEAD)
     for i, column in enumerate(columns):
-        grid.add_column(column, justify="left" if i == 0 else "right")
+        grid.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
         grid.add_row(*row)
     console().print(grid)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pwlact.checks import InputError
-from pwlact_cli import bench, cifar, data, info, swish, unit
+from pwlact_cli import bench, cifar, claims, data, info, sweep, swish, theory, unit
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 # typer carries its own copy of click, whose exceptions it names only in part
@@ -24,9 +24,12 @@ app = typer.Typer(
 )
 app.command("unit")(unit.unit)
 app.command("swish")(swish.swish)
+app.command("sweep")(sweep.sweep)
 app.command("cifar")(cifar.cifar)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
+app.add_typer(theory.app, name="theory")
+app.command("claims")(claims.claims)
 app.command("info")(info.info)
 
 

@@ -95,13 +95,12 @@ def _compute(
     torch.set_num_threads(1)
     samples = None if data is None else read_samples(data, *columns)
     folder = None if out is None else RunFolder(out, force=force)
-    if folder is not None:
-        folder.begin({**asdict(config), "data": None if data is None else str(data)})
     with progress_bar(f"{config.solver} solver", "steps") as progress:
         record = run(config, progress) if samples is None else run_on_samples(config, *samples, progress)
     if folder is not None and out is not None:
         from pwlact_figures.unit import draw
 
+        folder.begin({**asdict(config), "data": None if data is None else str(data)})
         draw(record, out / "unit.png")
         folder.finish(record)
     return record

@@ -39,11 +39,20 @@ def draw_curves(result: dict[str, Any], path: Path) -> None:
         figure = Figure(figsize=(6.5, 2.6))
         losses, accuracies = figure.subplots(1, 2)
         for part, colour in (("train", BLUE), ("val", VERMILION)):
-            losses.plot(epochs, [record[f"{part}_loss"] for record in history], "o-", color=colour, markersize=3, label=part)
+            losses.plot(
+                epochs,
+                [record[f"{part}_loss"] for record in history],
+                "o-",
+                color=colour,
+                markersize=3,
+                label=part,
+            )
             percent = [100 * record[f"{part}_accuracy"] for record in history]
             accuracies.plot(epochs, percent, "o-", color=colour, markersize=3, label=part)
         test = result["test"]
-        accuracies.plot(epochs[-1], 100 * test["accuracy"], "s", color=GREEN, markersize=4, label=f"test, n = {test['n']:,}")
+        accuracies.plot(
+            epochs[-1], 100 * test["accuracy"], "s", color=GREEN, markersize=4, label=f"test, n = {test['n']:,}"
+        )
         losses.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="loss")
         title = f"accuracy, validation n = {result['val']['n']:,}"
         accuracies.set(xlabel="epoch", ylabel="accuracy (%)", title=title)

@@ -10,7 +10,7 @@ the top eigenpair, at Var f = 1. A pattern is consistent if the signs of its rho
 optima of R are exactly the consistent patterns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -18,6 +18,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pwlact.correlation.objective import Objective, reward, signs
+
+
+# More starts from single classes than this are neighbours of each other, and each costs an eigenproblem a step.
+_MOST_STARTS = 32
 
 
 class Stationary(NamedTuple):
@@ -58,7 +62,7 @@ class Gram:
         """Pattern of rho -> its best f -> pattern of that f -> ..., until no problem of the batch changes.
 
         Args:
-            rho: correlations of the function to start from.
+            rho: correlations of the function to start from; may have batch dimensions of its own in front.
             objective: "signed", or "energy", whose pattern is always all +1.
             most: patterns after which it ends all the same: it is in a cycle.
 
@@ -71,3 +75,35 @@ class Gram:
             rho = found.rho
             if bool((signs(rho, objective) == found.pattern).all()):
                 return
+
+    def single_classes(self) -> list[Float[Tensor, "*batch classes"]]:
+        """Starts that put one class against all others: every class, or about 32 of them where there are more."""
+        classes = self.root.shape[-1]
+        ones = (2 * torch.eye(classes, dtype=self.root.dtype) - 1)[:: 1 + (classes - 1) // _MOST_STARTS]
+        return [one.expand(self.root.shape[:-1]) for one in ones]
+
+    def climb(self, starts: Sequence[Float[Tensor, "*batch classes"]], objective: Objective) -> list[Stationary]:
+        """Iterate from every start at once, and give the way from the one that gets highest.
+
+        Args:
+            starts: correlations to start from; the earlier wins a tie.
+            objective: "signed" or "energy".
+
+        Returns:
+            The patterns on the winner's way, where it ended last; in a batch every problem has its own winner.
+        """
+        steps = list(self.iterate(torch.stack(list(starts)), objective))
+        scores = reward(steps[-1].rho, objective)
+        top = scores.amax(0)
+        winner = (scores >= top - 1e-9 * top.abs()).to(torch.int8).argmax(0)[None]
+        way = [
+            Stationary(
+                found.pattern.take_along_dim(winner[..., None], 0)[0],
+                found.rho.take_along_dim(winner[..., None], 0)[0],
+                found.bound.take_along_dim(winner, 0)[0],
+            )
+            for found in steps
+        ]
+        while len(way) > 1 and torch.equal(way[-1].pattern, way[-2].pattern):
+            way.pop()
+        return way

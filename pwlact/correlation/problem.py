@@ -1,7 +1,7 @@
 """What a solver is given and what it returns."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Float, Int
@@ -46,13 +46,18 @@ class Problem:
         """The values that every solver starts from."""
         return start_values("relu", self.knots.positions()) if self.start is None else self.start
 
+    def double(self) -> "Problem":
+        """The same problem in float64."""
+        start = None if self.start is None else self.start.double()
+        return replace(self, statistics=self.statistics.double(), start=start)
+
     @property
     def degenerate(self) -> bool:
         """Whether every f has the same reward, so that there is nothing to solve."""
         return is_degenerate(self.statistics.counts.shape[-1], self.objective)
 
-    def score(self, values: Float[Tensor, "*batch knots"]) -> Float[Tensor, "*batch"]:
-        """What the solvers maximise: reward less penalty; differentiable in `values`."""
+    def score(self, values: Float[Tensor, "*functions knots"]) -> Float[Tensor, "*result"]:
+        """What the solvers maximise: reward less penalty; differentiable in `values`, (N,) or (*batch, N)."""
         score = reward(self.statistics.correlations(values), self.objective)
         if self.smoothness:
             score = score - self.smoothness * roughness(values) / self.statistics.variance(values)
@@ -116,6 +121,6 @@ class Solution:
     @classmethod
     def degenerate_at_start(cls, problem: Problem) -> "Solution":
         """The answer where every f has the same reward: the initial values, untouched."""
-        values = problem.initial
+        values = problem.initial.expand(problem.statistics.squares.shape)
         rho = problem.statistics.correlations(values)
         return cls(values, rho, reward(rho, problem.objective), 0, degenerate=True)

@@ -101,14 +101,18 @@ class HatStatistics:
         off = torch.diag_embed(self.neighbours / total, 1)
         return torch.diag_embed(self.squares / total) + off + off.mT
 
-    def variance(self, values: Float[Tensor, "*batch knots"]) -> Float[Tensor, "*batch"]:
-        """Var f = y'(G - mm')y of f = sum_s y_s phi_s, computed about its mean."""
+    def double(self) -> "HatStatistics":
+        """The same in float64."""
+        return HatStatistics(*(getattr(self, f.name).double() for f in fields(self)))
+
+    def variance(self, values: Float[Tensor, "*functions knots"]) -> Float[Tensor, "*result"]:
+        """Var f = y'(G - mm')y of f = sum_s y_s phi_s, computed about its mean; `values` is (N,) or (*batch, N)."""
         total = self.counts.sum(-1)
         y = values - (self.mean * values).sum(-1, keepdim=True)
         square = (self.squares * y.square()).sum(-1)
         return (square + 2 * (self.neighbours * y[..., :-1] * y[..., 1:]).sum(-1)) / total
 
-    def correlations(self, values: Float[Tensor, "*batch knots"]) -> Float[Tensor, "*batch classes"]:
+    def correlations(self, values: Float[Tensor, "*functions knots"]) -> Float[Tensor, "*result classes"]:
         """rho_k = Corr(f(x), 1[y = k]) = D_k'y / sqrt(Var f); 0 where f is constant or the class is absent.
 
         Differentiable in `values`, of shape (N,) or (*batch, N).

@@ -1,6 +1,6 @@
 """Beyond equal Gaussian classes: is the optimum still Swish-like?
 
-    pwlact theory beyond       20 classes, sigma 1, ten draws a family: R^2 of the Swish fit with spread
+pwlact theory beyond       20 classes, sigma 1, ten draws a family: R^2 of the Swish fit with spread
 """
 
 from collections.abc import Callable
@@ -52,7 +52,8 @@ def _heavy(rng: np.random.Generator, means: Array, sigma: float) -> tuple[list[D
     freedom = rng.uniform(3, 8, len(means))
     # scaled so that every class has variance sigma^2
     return [
-        stats.t(f, loc=mean, scale=sigma * np.sqrt((f - 2) / f)).pdf for f, mean in zip(freedom, means, strict=True)
+        stats.t(f, loc=mean, scale=sigma * np.sqrt((f - 2) / f)).pdf
+        for f, mean in zip(freedom, means, strict=True)
     ], _equal(means)
 
 
@@ -130,9 +131,7 @@ def run(
 def _solve(densities: list[Density], priors: Array, sigma: float) -> dict[str, Any]:
     scale = float(np.hypot(1, sigma))
     reach = 4 * scale + 8 * sigma
-    # the sums of many smooth bumps need no break points but a first subdivision
-    breaks = tuple(np.linspace(-reach, reach, 33)[1:-1].tolist())
-    optimum = solve_posterior(ClassDensities(tuple(densities), priors, -reach, reach, breaks))
+    optimum = solve_posterior(ClassDensities.from_callables(densities, priors, -reach, reach))
     t = Knots().positions().numpy()
     fit = fit_swish(t, optimum(t * scale))
     return {"r2": fit.r2, "beta": fit.beta, "x0": fit.x0, "reward": optimum.reward, "at_bound": list(fit.at_bound)}

@@ -1,6 +1,6 @@
 """From well-separated to overlapping classes: spike, ramp, bowl.
 
-    pwlact theory regimes      20 classes, sigma 0.1 to 10
+pwlact theory regimes      20 classes, sigma 0.1 to 10
 """
 
 from typing import Any

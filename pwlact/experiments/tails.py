@@ -1,6 +1,6 @@
 """Dense classes: tails of rho against their prediction, the ramp, and the draft's integral decomposition.
 
-    pwlact theory tails        b within 12 % of the prediction, ramp R^2 about 0.998; seconds
+pwlact theory tails        b within 12 % of the prediction, ramp R^2 about 0.998; seconds
 """
 
 from typing import Any

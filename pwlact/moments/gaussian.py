@@ -32,7 +32,7 @@ def tail_moments(
         z: thresholds in standard deviations, float64.
 
     Returns:
-        K_0, K_1, K_2, each with a relative error of about 1e-13 down to the smallest normal number.
+        K_0, K_1, K_2, each with a relative error of about 2e-12 at most, down to the smallest normal number.
 
     References:
         Gautschi, "Recursive computation of the repeated integrals of the error function", 1961 (the recursion).
@@ -64,7 +64,7 @@ def interval_moments(
         width: length in standard deviations, above 0, finite.
 
     Returns:
-        T_0, T_1, T_2, relative error about 1e-12.
+        T_0, T_1, T_2, relative error about 2e-12 at most.
     """
     near, far = tail_moments(start), tail_moments(start + width)
     wide = (

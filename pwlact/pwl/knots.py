@@ -1,5 +1,6 @@
 """Uniform knots on an interval: the grid that every piecewise-linear function here lives on."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -33,6 +34,14 @@ class Knots:
     def __post_init__(self) -> None:
         checks.at_least("knots", self.count, 2, "one segment needs two knots")
         checks.interval(self.low, self.high)
+        if (
+            not math.isfinite(self.spacing)
+            or self.low + self.spacing == self.low
+            or self.high - self.spacing == self.high
+        ):
+            raise checks.InputError(
+                f"{self.count} knots on [{self.low}, {self.high}] cannot be told apart in double"
+            )
 
     @property
     def spacing(self) -> float:

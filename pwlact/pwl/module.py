@@ -83,22 +83,27 @@ class PiecewiseLinearActivation(nn.Module):
             InputError: unknown `normalise`, or `target` not above zero.
         """
         checks.positive("target", target)
+        if normalise is not None:
+            checks.choice("normalise", normalise, ("l2", "variance"))
         if anchor:
             self.values.sub_(self.values[..., :1].clone())
         if normalise is not None:
-            checks.choice("normalise", normalise, ("l2", "variance"))
-            size = self._norm() / target if normalise == "l2" else (self._variance() / target).sqrt()
-            self.values.div_(torch.where(size > 0, size, torch.ones_like(size)))
+            size = self._norm() if normalise == "l2" else self._deviation()
+            wanted = target if normalise == "l2" else target**0.5
+            self.values.mul_(torch.where(size > 0, wanted / size, 1.0))
         return self
 
     def _norm(self) -> Tensor:
         return self.values.norm(dim=-1, keepdim=True)
 
-    def _variance(self) -> Tensor:
+    def _deviation(self) -> Tensor:
+        """Standard deviation under N(0, 1) at the knots; 0 where it is but the rounding of a constant."""
         t = self.knots.positions(self.values.dtype, self.values.device)
         weights = torch.softmax(-t.square() / 2, dim=-1)
         mean = (weights * self.values).sum(-1, keepdim=True)
-        return (weights * (self.values - mean).square()).sum(-1, keepdim=True)
+        deviation = (weights * (self.values - mean).square()).sum(-1, keepdim=True).sqrt()
+        rounding = 8 * torch.finfo(self.values.dtype).eps * self.values.abs().amax(-1, keepdim=True)
+        return torch.where(deviation > rounding, deviation, 0.0)
 
     def extra_repr(self) -> str:
         """Knots, interval and sharing, for `print(model)`."""

@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import maximum_filter
 
 from pwlact import checks
-from pwlact.swish.fit import _VAGUE, PARAMETERS, _bounds, _checked
+from pwlact.swish.fit import _EXACT, _STARTS, _VAGUE, PARAMETERS, _bounds, _checked, _determined
 
 _Array = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
@@ -80,27 +80,22 @@ class BatchedSwishFit:
         return ~self.at_bound & (self.beta_stderr < _VAGUE * self.beta)
 
 
-def fit_swish_batched(
-    x: ArrayLike, curves: ArrayLike, weights: ArrayLike | None = None, starts: int = 1
-) -> BatchedSwishFit:
+def fit_swish_batched(x: ArrayLike, curves: ArrayLike, weights: ArrayLike | None = None) -> BatchedSwishFit:
     """Fit scale (x - x0) sigmoid(beta (x - x0)) + offset to each curve by (weighted) least squares.
 
-    The same problem, bounds, start and verdicts as `fit_swish`, for all curves at once.
+    The same problem, bounds, starts and verdicts as `fit_swish`, for all curves at once.
 
     Args:
         x: positions that all curves share, shape (N,), at least 5 different finite numbers.
         curves: values there, finite, shape (batch, N).
         weights: weights of the squared residuals, shape (N,); all 1 unless given.
-        starts: local minima of the start grid to search from. 1 gives the answer of `fit_swish`; more may find
-            a better one on curves that are no Swish (such as the family's dip, with x0 far outside the data).
 
     Returns:
         The fits; a constant curve gives beta 1, x0 0, scale 0 and R^2 NaN.
 
     Raises:
-        InputError: shapes do not fit, too few points, a number that is not finite, or starts below 1.
+        InputError: shapes do not fit, too few points, or a number that is not finite.
     """
-    checks.at_least("starts", starts, 1)
     x, curves, weights = _checked_batch(x, curves, weights)
     centre, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
     share = weights / weights.sum()
@@ -110,7 +105,7 @@ def fit_swish_batched(
     deviation[deviation <= np.finfo(float).eps * np.abs(curves).max(axis=1, initial=0)] = 0
     family = _Family((x - centre) / half, np.sqrt(share))
     y = family.root * (curves - mean[:, None]) / np.where(deviation > 0, deviation, np.inf)[:, None]
-    return _in_units(family, _search(family, y, starts), (centre, half), (mean, deviation))
+    return _in_units(family, _search(family, y), (centre, half), (mean, deviation))
 
 
 def _checked_batch(x: ArrayLike, curves: ArrayLike, weights: ArrayLike | None) -> tuple[_Array, _Array, _Array]:
@@ -219,8 +214,8 @@ def _squares(a: _Array) -> _Array:
     return _columns(a[:, 0] ** 2, a[:, 1] ** 2, a[:, 0] * a[:, 1])
 
 
-def _grid_starts(family: _Family, y: _Array, starts: int) -> _Array:
-    """The best local minima of the grid for each curve, best first, shape (batch, starts, 2).
+def _starts(family: _Family, y: _Array) -> _Array:
+    """The best local minima of the grid for each curve, best first, shape (batch, _STARTS, 2).
 
     What a grid point explains of a curve is its squared product with c / |c|, which depends on no curve: the whole
     grid and all curves are one matrix product.
@@ -230,18 +225,19 @@ def _grid_starts(family: _Family, y: _Array, starts: int) -> _Array:
     c = family.centred(family.shapes(points)[0])
     direction = c / np.sqrt(np.maximum((c * c).sum(axis=-1, keepdims=True), _FLAT))
     explained = (y @ direction.reshape(-1, y.shape[1]).T).reshape(-1, *points.shape[:2]) ** 2
-    highest = maximum_filter(explained, size=(1, 3, 3), mode="constant")
-    # explained lies in [0, 1]: all peaks come before all others, which serve where there are too few peaks
-    rank = np.where(explained >= highest, explained, explained - 1).reshape(len(y), points[..., 0].size)
-    return points.reshape(-1, 2)[np.argsort(-rank, axis=1, kind="stable")[:, :starts]]
+    highest = maximum_filter(explained, size=(1, 3, 3), mode="nearest")
+    peaks = np.where(explained >= highest, explained, -1).reshape(len(y), points[..., 0].size)
+    best = np.argsort(-peaks, axis=1, kind="stable")[:, :_STARTS]
+    # fewer peaks than starts: the highest stands in for those that are not there
+    best = np.where(np.take_along_axis(peaks, best, axis=1) < 0, best[:, :1], best)
+    return points.reshape(-1, 2)[best]
 
 
-def _search(family: _Family, y: _Array, starts: int) -> _Local:
+def _search(family: _Family, y: _Array) -> _Local:
     """The best theta of each curve, from several starts each."""
-    theta = _grid_starts(family, y, starts).reshape(-1, 2)
-    local = _descend(family, theta, np.repeat(y, starts, axis=0))
-    winner = local.cost.reshape(-1, starts).argmin(axis=1)
-    return local.take(np.arange(len(y)) * starts + winner)
+    local = _descend(family, _starts(family, y).reshape(-1, 2), np.repeat(y, _STARTS, axis=0))
+    winner = local.cost.reshape(-1, _STARTS).argmin(axis=1)
+    return local.take(np.arange(len(y)) * _STARTS + winner)
 
 
 def _descend(family: _Family, theta: _Array, y: _Array) -> _Local:
@@ -294,15 +290,21 @@ def _in_units(
         scale=deviation * best.scale / half,
         offset=mean - deviation * best.scale * best.level,
         r2=np.where(constant, np.nan, 1 - best.cost),
-        beta_stderr=np.where(constant, np.nan, beta * _deviation_of_log_beta(best, len(family.u))),
+        beta_stderr=np.where(constant, np.nan, beta * _deviation_of_log_beta(family, best)),
         beta_at_bound=beta_bound & ~constant,
         x0_at_bound=x0_bound & ~constant,
     )
 
 
-def _deviation_of_log_beta(best: _Local, points: int) -> _Array:
+def _deviation_of_log_beta(family: _Family, best: _Local) -> _Array:
     """Standard error of log beta, from its entry of r'r / (N - 4) (J'J)^{-1}; infinite where that is singular."""
     a, b, off = best.metric.T
     left = a - off**2 / np.maximum(b, _TINY)
-    variance = best.cost / max(1, points - len(PARAMETERS))
-    return np.sqrt(np.divide(variance, left, out=np.full_like(left, np.inf), where=left > 0))
+    variance = best.cost / max(1, len(family.u) - len(PARAMETERS))
+    deviation = np.sqrt(np.divide(variance, left, out=np.full_like(left, np.inf), where=left > 0))
+    for i in np.flatnonzero(best.cost <= _EXACT**2):
+        # the residual is rounding, and tells nothing: an exact curve determines beta, or leaves it open
+        log_beta, x0 = best.theta[i]
+        found = {"beta": np.exp(log_beta), "x0": x0, "scale": best.scale[i], "offset": 0.0}
+        deviation[i] = 0.0 if _determined(family.u, family.root**2, found) else np.inf
+    return deviation

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import minimum_filter
 from scipy.special import expit
 
 from pwlact import checks
@@ -21,6 +22,12 @@ PARAMETERS = ("beta", "x0", "scale", "offset")
 _BETA_BOUNDS = (0.15, 150.0)
 # x0 is sought on the interval and half its width beyond either end.
 _X0_MARGIN = 0.5
+# Residuals this small, relative to the spread of the curve, are rounding.
+_EXACT = 1e-9
+# Condition of the Jacobian, its columns normalised, above which the curve leaves a parameter open.
+_SINGULAR = 1e6
+# Local minima of the coarse grid that are refined: the best of them is not always the one that ends lowest.
+_STARTS = 4
 # A beta less than two standard errors from zero is not told apart from a straight line.
 _VAGUE = 0.5
 
@@ -84,8 +91,8 @@ class SwishFit:
 def fit_swish(x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> SwishFit:
     """Fit y = scale (x - x0) sigmoid(beta (x - x0)) + offset by (weighted) least squares.
 
-    beta and x0 start from the best point of a coarse grid, at which scale and offset, being linear, are
-    solved exactly; lmfit then refines all four (Levenberg-Marquardt).
+    beta and x0 start from the best local minima of a coarse grid, at which scale and offset, being linear, are
+    solved exactly; lmfit then refines all four (Levenberg-Marquardt) and the best fit counts.
 
     Args:
         x: positions, 1-D, at least 5 different finite numbers.
@@ -105,8 +112,11 @@ def fit_swish(x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> S
     low, high = _bounds(x)
     parameters = _refine(x, y, weights, low, high)
     best = {name: float(parameters[name].value) for name in PARAMETERS}
-    stderr = {name: _or_nan(parameters[name].stderr) for name in PARAMETERS}
     residual = np.average((y - swish(x, **best)) ** 2, weights=weights)
+    stderr = {name: _or_nan(parameters[name].stderr) for name in PARAMETERS}
+    if residual <= _EXACT**2 * spread and _determined(x, weights, best):
+        # lmfit scales the curvature by the residual, and gives no errors where that vanishes: they do as well
+        stderr = dict.fromkeys(PARAMETERS, 0.0)
     at_bound = tuple(
         name
         for name in ("beta", "x0")
@@ -157,27 +167,46 @@ def _linear_part(x: _Array, y: _Array, weights: _Array, beta: float, x0: float) 
 def _refine(
     x: _Array, y: _Array, weights: _Array, low: dict[str, float], high: dict[str, float]
 ) -> lmfit.Parameters:
-    """The four parameters with their standard errors, by Levenberg-Marquardt from the best point of a grid."""
+    """The four parameters with their standard errors, by Levenberg-Marquardt from the best starts of a grid."""
     import lmfit  # slow to import, and only this function needs it
 
-    grid = [
-        (beta, x0, *_linear_part(x, y, weights, beta, x0))
-        for beta in np.geomspace(low["beta"], high["beta"], 12)[1:-1]
-        for x0 in np.linspace(low["x0"], high["x0"], 19)[1:-1]
-    ]
-    beta, x0, scale, offset, _ = min(grid, key=lambda candidate: candidate[-1])
-    parameters = lmfit.Parameters()
-    parameters.add("beta", beta, min=low["beta"], max=high["beta"])
-    parameters.add("x0", x0, min=low["x0"], max=high["x0"])
-    parameters.add("scale", scale)
-    parameters.add("offset", offset)
     root = np.sqrt(weights)
 
     def residuals(p: lmfit.Parameters) -> _Array:
         return root * (swish(x, *(p[name].value for name in PARAMETERS)) - y)
 
-    result = lmfit.minimize(residuals, parameters, method="leastsq")
-    return result.params  # pyright: ignore[reportAttributeAccessIssue]: lmfit sets it from a dict
+    def refine(start: tuple[float, ...]) -> lmfit.minimizer.MinimizerResult:
+        parameters = lmfit.Parameters()
+        for name, value in zip(PARAMETERS, start, strict=True):
+            parameters.add(name, value, min=low.get(name, -np.inf), max=high.get(name, np.inf))
+        return lmfit.minimize(residuals, parameters, method="leastsq")
+
+    fits: list[Any] = [refine(start) for start in _starts(x, y, weights, low, high)]
+    return min(fits, key=lambda fit: fit.chisqr).params
+
+
+def _starts(
+    x: _Array, y: _Array, weights: _Array, low: dict[str, float], high: dict[str, float]
+) -> list[tuple[float, ...]]:
+    """The best local minima of the sum of squares over a coarse grid of beta and x0, scale and offset solved for."""
+    betas = np.geomspace(low["beta"], high["beta"], 12)[1:-1]
+    places = np.linspace(low["x0"], high["x0"], 19)[1:-1]
+    points = [[(beta, x0, *_linear_part(x, y, weights, beta, x0)) for x0 in places] for beta in betas]
+    cost = np.array([[point[-1] for point in row] for row in points])
+    lowest = cost <= minimum_filter(cost, size=3, mode="nearest")
+    found = sorted((cost[i, j], i, j) for i, j in zip(*np.nonzero(lowest), strict=True))
+    return [points[i][j][:-1] for _, i, j in found[:_STARTS]]
+
+
+def _determined(x: _Array, weights: _Array, best: dict[str, float]) -> bool:
+    """Whether every parameter moves the curve in a way that no combination of the others undoes."""
+    moved = [
+        swish(x, **(best | {name: best[name] + step})) - swish(x, **(best | {name: best[name] - step}))
+        for name, step in ((name, 1e-6 * max(1.0, abs(best[name]))) for name in PARAMETERS)
+    ]
+    jacobian = np.sqrt(weights)[:, None] * np.stack(moved, axis=1)
+    size = np.linalg.norm(jacobian, axis=0)
+    return bool((size > 0).all() and np.linalg.cond(jacobian / size) < _SINGULAR)
 
 
 def _or_nan(value: float | None) -> float:

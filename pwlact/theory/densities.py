@@ -1,22 +1,21 @@
 """Class densities of a scalar input, whatever their form, and expectations under their mixture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike, NDArray
-from scipy.integrate import quad_vec
 from scipy.stats import gaussian_kde
 
 from pwlact import checks
 from pwlact.moments import GaussianMixture
+from pwlact.theory.quadrature import integrate
 
 Array = NDArray[np.float64]
 Density = Callable[[Array], Array]
 
-# Share of a class's mass that may lie outside the interval of integration, as a distance in its deviations:
-# the normal density at 12 of them is 1e-32 of its top.
+# Distance in standard deviations at which a normal density counts as over: it is 1e-32 of its top there.
 _REACH = 12.0
 
 
@@ -25,41 +24,47 @@ class ClassDensities:
     """Densities p(x | k) of a scalar input with class priors p_k.
 
     Attributes:
-        densities: one function a class; takes x of shape (n,), returns p(x | k) of shape (n,).
+        conditional: takes x of shape (n,), returns p(x | k) of shape (n, K).
         priors: class probabilities p_k, above 0, summing to 1, shape (K,).
         low: lower end of the interval that holds all but a negligible part of the mass, in the units of x.
         high: its upper end.
-        breaks: points inside it at which the densities bend sharply (their modes will do).
 
     Raises:
         InputError: fewer than two classes, priors that do not fit, or not low < high.
     """
 
-    densities: tuple[Density, ...]
+    conditional: Callable[[Array], Float[np.ndarray, "points classes"]]
     priors: Float[np.ndarray, " classes"]
     low: float
     high: float
-    breaks: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        checks.at_least("classes", len(self.densities), 2, "a correlation with the label needs two classes")
+        checks.at_least("classes", len(self.priors), 2, "a correlation with the label needs two classes")
         checks.interval(self.low, self.high)
-        fits = self.priors.shape == (len(self.densities),) and bool((self.priors > 0).all())
-        if not fits or abs(self.priors.sum() - 1) > 1e-9:
-            raise checks.InputError(f"priors must be one number above 0 a class and sum to 1, got {self.priors}")
+        if not (self.priors > 0).all() or abs(self.priors.sum() - 1) > 1e-9:
+            raise checks.InputError(f"priors must be above 0 and sum to 1, got {self.priors.tolist()}")
 
     @classmethod
     def from_mixture(cls, mixture: GaussianMixture) -> "ClassDensities":
         """The densities of an unbatched Gaussian mixture, reaching 12 standard deviations beyond its means."""
         means, sigmas = mixture.means.numpy(), mixture.sigmas.numpy()
+        peaks = 1 / (sigmas * np.sqrt(2 * np.pi))
 
-        def normal(mean: float, sigma: float) -> Density:
-            peak = 1 / (sigma * np.sqrt(2 * np.pi))
-            return lambda x: peak * np.exp(-(((x - mean) / sigma) ** 2) / 2)
+        def conditional(x: Array) -> Array:
+            return peaks * np.exp(-(((x[:, None] - means) / sigmas) ** 2) / 2)
 
         low, high = (means - _REACH * sigmas).min(), (means + _REACH * sigmas).max()
-        densities = tuple(normal(mean, sigma) for mean, sigma in zip(means, sigmas, strict=True))
-        return cls(densities, mixture.priors.numpy(), float(low), float(high), tuple(np.unique(means).tolist()))
+        return cls(conditional, mixture.priors.numpy(), float(low), float(high))
+
+    @classmethod
+    def from_callables(
+        cls, densities: Sequence[Density], priors: ArrayLike, low: float, high: float
+    ) -> "ClassDensities":
+        """One function a class, each taking x of shape (n,) and returning p(x | k) of shape (n,)."""
+        densities, priors = tuple(densities), np.asarray(priors, np.float64)
+        if priors.shape != (len(densities),):
+            raise checks.InputError(f"priors must be one number a class ({len(densities)}), got {priors.tolist()}")
+        return cls(lambda x: np.stack([density(x) for density in densities], axis=-1), priors, low, high)
 
     @classmethod
     def from_samples(cls, x: ArrayLike, labels: ArrayLike) -> "ClassDensities":
@@ -78,48 +83,41 @@ class ClassDensities:
         kernels = [gaussian_kde(group) for group in groups]
         width = max(float(np.sqrt(kernel.covariance[0, 0])) for kernel in kernels)
         priors = np.array([group.size / x.size for group in groups])
-        return cls(tuple(kernels), priors, float(x.min() - _REACH * width), float(x.max() + _REACH * width))
-
-    def joint(self, x: Array) -> Float[np.ndarray, "points classes"]:
-        """p(x, k) at points x, shape (n, K)."""
-        return np.stack([p * density(x) for p, density in zip(self.priors, self.densities, strict=True)], axis=-1)
+        low, high = float(x.min() - _REACH * width), float(x.max() + _REACH * width)
+        return cls.from_callables(kernels, priors, low, high)
 
     def posterior(self, x: ArrayLike) -> Float[np.ndarray, "points classes"]:
-        """p(k | x) at points x, shape (n, K); where every density has underflowed, that of the nearest point."""
+        """p(k | x) at points x, shape (n, K); where every density has underflowed, that of the nearest point seen."""
         x = np.asarray(x, np.float64)
-        joint = self.joint(x)
-        density = joint.sum(-1, keepdims=True)
-        with np.errstate(invalid="ignore"):
-            posterior = joint / density
-        seen = density[:, 0] > np.finfo(float).tiny
-        if not seen.all():
-            nearest = np.abs(x[:, None] - x[seen]).argmin(1)
-            posterior = posterior[seen][nearest]
-        return posterior
+        joint = self.priors * self.conditional(x)
+        density = joint.sum(-1)
+        seen = density > np.finfo(float).tiny
+        if not seen.any():
+            raise checks.InputError(
+                "every density is 0 at every point asked for: give points nearer to the classes"
+            )
+        posterior = joint / np.where(seen, density, 1.0)[:, None]
+        nearest = np.abs(x[:, None] - x[seen]).argmin(1)
+        return np.where(seen[:, None], posterior, posterior[seen][nearest])
 
     def expect(self, function: Callable[[Array, Array], Array]) -> Array:
-        """E[function(x, p(. | x))] over the mixture, by adaptive Gauss-Kronrod quadrature.
+        """E[function(x, p(. | x))] over the mixture, by adaptive quadrature.
 
         Args:
-            function: takes x of shape (1,) and the posterior of shape (K,), returns an array of any shape.
+            function: takes x of shape (n,) and the posteriors of shape (n, K), returns (n, *shape).
 
         Returns:
-            The expectation, absolute error about 1e-13.
+            The expectation, shape (*shape), absolute error about 1e-13.
+
+        Raises:
+            InputError: the densities are too rough to integrate, or not finite.
         """
 
-        def integrand(x: float) -> Array:
-            point = np.array([x])
-            joint = self.joint(point)[0]
-            density = joint.sum()
-            if density <= np.finfo(float).tiny:
-                return np.zeros_like(function(point, self.priors))
-            return density * function(point, joint / density)
+        def integrand(x: Array) -> Array:
+            joint = self.priors * self.conditional(x)
+            density = joint.sum(-1)
+            posterior = joint / np.where(density > np.finfo(float).tiny, density, 1.0)[:, None]
+            values = function(x, posterior)
+            return density.reshape(-1, *[1] * (values.ndim - 1)) * values
 
-        value, error = quad_vec(
-            integrand, self.low, self.high, epsabs=1e-13, epsrel=1e-12, limit=20_000, points=self.breaks or None
-        )
-        if error > 1e-8:
-            raise checks.InputError(
-                f"the densities are too rough to integrate: error {error:.1g} where 1e-13 is asked for"
-            )
-        return value
+        return integrate(integrand, self.low, self.high)

@@ -9,11 +9,8 @@ from numpy.typing import ArrayLike
 
 from pwlact import checks
 from pwlact.correlation import Objective, is_degenerate, reward
-from pwlact.correlation.patterns import Gram, Stationary
+from pwlact.correlation.patterns import Gram
 from pwlact.theory.densities import ClassDensities
-
-# Starts of the sign iteration beside the ReLU-like one: every split of the classes into lower and upper.
-_CYCLE = 50
 
 
 @dataclass(frozen=True)
@@ -68,8 +65,9 @@ def solve_posterior(
     Args:
         densities: p(x | k) and p_k.
         objective: "signed" or "energy".
-        start: correlations to take the first sign pattern from, shape (K,); those of max(x, 0) about the mean
-            unless given, as for the knot solvers.
+        start: correlations to take the first sign pattern from, shape (K,); those of a ReLU bent at the mean
+            unless given. Its mirror image and every class alone are tried as well, and the best optimum counts;
+            ties go to `start`.
 
     Returns:
         f* with rho, reward and residual.
@@ -78,10 +76,10 @@ def solve_posterior(
         InputError: two classes under `signed` (nothing to optimise), or densities that cannot be integrated.
     """
     _refuse_degenerate(len(densities.priors), objective)
-    gram = densities.expect(lambda x, posterior: np.multiply.outer(posterior, posterior))
+    gram = densities.expect(lambda _, posterior: posterior[:, :, None] * posterior[:, None, :])
     if start is None:
         start = _relu_correlations(densities)
-    return _solve(gram, densities.priors, objective, np.asarray(start, np.float64), densities)
+    return _solve(gram, densities.priors, objective, start, densities)
 
 
 def solve_from_posteriors(
@@ -92,8 +90,7 @@ def solve_from_posteriors(
     Args:
         posteriors: p(k | x_i), rows that sum to 1, shape (n, K).
         objective: "signed" or "energy".
-        start: correlations to take the first sign pattern from; those of each class's own posterior are tried
-            in turn unless given, and the best optimum is returned.
+        start: correlations to take the first sign pattern from, beside those of every class alone.
 
     Returns:
         f* over these samples; evaluate it with `at_posterior`.
@@ -112,43 +109,35 @@ def solve_from_posteriors(
     if not ((priors > 0) & (priors < 1)).all():
         raise checks.InputError("every class must occur: a posterior is 0 in every row")
     gram = posteriors.T @ posteriors / len(posteriors)
-    starts = 2 * np.eye(classes) - 1 if start is None else [np.asarray(start, np.float64)]
-    found = [_solve(gram, priors, objective, first, None) for first in starts]
-    return max(found, key=lambda optimum: optimum.reward)
+    return _solve(gram, priors, objective, start, None)
 
 
 def _solve(
     second_moment: np.ndarray,
     priors: np.ndarray,
     objective: Objective,
-    start: np.ndarray,
+    start: ArrayLike | None,
     densities: ClassDensities | None,
 ) -> FunctionOptimum:
     scale = np.sqrt(priors * (1 - priors))
-    gram = (second_moment - np.outer(priors, priors)) / np.outer(scale, scale)
-    found = _best(Gram(torch.from_numpy(gram)), torch.from_numpy(start.copy()), objective)
+    matrix = (second_moment - np.outer(priors, priors)) / np.outer(scale, scale)
+    gram = Gram(torch.from_numpy(matrix))
+    starts = gram.single_classes()
+    if start is not None:
+        first = torch.from_numpy(np.asarray(start, np.float64).copy())
+        starts = [first, -first.flip(0), *starts]
+    found = gram.climb(starts, objective)[-1]
     rho, pattern = found.rho.numpy(), found.pattern.numpy()
     top = float(reward(found.rho, objective))
-    residual = np.abs(gram @ (pattern * rho) - top * rho).max() / np.abs(rho).max()
-    return FunctionOptimum(rho, top, float(residual), priors, pattern, gram, densities)
-
-
-def _best(gram: Gram, start: torch.Tensor, objective: Objective) -> Stationary:
-    consistent = [
-        found
-        for found in gram.iterate(start, objective, _CYCLE)
-        if torch.isclose(reward(found.rho, objective), found.bound, rtol=1e-12)
-    ]
-    if not consistent:
-        raise checks.InputError("no consistent sign pattern was reached: give another start")
-    return max(consistent, key=lambda found: float(found.bound))
+    residual = np.abs(matrix @ (pattern * rho) - top * rho).max() / np.abs(rho).max()
+    return FunctionOptimum(rho, top, float(residual), priors, pattern, matrix, densities)
 
 
 def _relu_correlations(densities: ClassDensities) -> np.ndarray:
     """Numerators of the class correlations of max(x - E x, 0): their signs are all that is asked of them."""
-    mean = densities.expect(lambda x, posterior: x)[0]
-    excess = densities.expect(lambda x, posterior: np.maximum(x - mean, 0) * np.append(posterior, 1.0))
-    return excess[:-1] - densities.priors * excess[-1]
+    mean = densities.expect(lambda x, _: x)
+    excess = densities.expect(lambda x, posterior: np.maximum(x - mean, 0)[:, None] * posterior)
+    return excess - densities.priors * excess.sum()
 
 
 def _refuse_degenerate(classes: int, objective: Objective) -> None:

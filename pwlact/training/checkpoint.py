@@ -55,6 +55,20 @@ def load(path: Path, model: nn.Module, rule: UpdateRule) -> list[EpochRecord]:
     return list(state["history"])
 
 
+def load_model(path: Path, model: nn.Module) -> None:
+    """Put the model alone back to what `save` stored, to look into it.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, or belongs to another model.
+    """
+    try:
+        model.load_state_dict(_read(path)["model"])
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise InputError(
+            f"checkpoint {path} does not fit this model: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -1,6 +1,7 @@
 """The folder of one training run: what it holds, who may write to it, and reading it back."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ class RunFolder:
     and result.json, which marks the run as finished.
 
     Args:
-        path: the folder; created, with its parents, if it is not there.
+        path: the folder; `begin` creates it, with its parents, if it is not there.
         resume: go on with the unfinished run in it, or start where there is none.
         force: start over, removing the files of the run in it and nothing else.
 
@@ -41,17 +42,18 @@ class RunFolder:
         self.force = force
         if resume and force:
             raise InputError("--resume goes on with a run and --force starts it over: give one of them")
-        self._create()
+        self._check_place()
         if not force:
             self._check_free(resume)
 
     def begin(self, config: dict[str, Any]) -> None:
-        """Make the folder this run's: clear it if forced, compare `config` with a resumed run's, store it.
+        """Make the folder this run's: create it, clear it if forced, compare `config` with a resumed run's, store it.
 
         Raises:
             InputError: the run to be resumed had other settings, or the folder may not be written to.
             OSError: the disk is full.
         """
+        self._create()
         if self.force:
             self._clear()
         config = json.loads(to_json(config))
@@ -121,6 +123,14 @@ class RunFolder:
             OSError: it cannot be written; the run stays unfinished.
         """
         self._write(RESULT, lambda path: write_text(path, to_json(result, indent=2) + "\n"))
+
+    def _check_place(self) -> None:
+        """Refuse early what `_create` would fail at, without leaving anything behind."""
+        nearest = next(place for place in (self.path, *self.path.absolute().parents) if place.exists())
+        if not nearest.is_dir():
+            raise InputError(f"{self.path} cannot be a run folder: the file {nearest} is in its way")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise InputError(f"{self.path} cannot be written: no permission for {nearest}; choose another --out")
 
     def _create(self) -> None:
         try:

@@ -136,7 +136,21 @@ def test_own_samples(pwlact, tmp_path: Path) -> None:
     # five classes 1 apart with noise 1: the means' own deviation is sqrt 2
     assert record["sigma"] == pytest.approx(1 / np.sqrt(2), rel=0.05)
     assert 0.1 < record["reward"] < 0.6
-    raw = pwlact("unit", "--data", "samples.csv", "--x", "width", "--y", "kind", "--raw", "--low", 80, "--high", 150, "--json")
+    raw = pwlact(
+        "unit",
+        "--data",
+        "samples.csv",
+        "--x",
+        "width",
+        "--y",
+        "kind",
+        "--raw",
+        "--low",
+        80,
+        "--high",
+        150,
+        "--json",
+    )
     assert raw.json["means"][0] == pytest.approx(100, abs=1)
 
 
@@ -196,7 +210,7 @@ def test_swish_refuses_what_is_no_curve(pwlact, tmp_path: Path, name: str, conte
 
 def test_bench_unit(pwlact) -> None:
     rows = pwlact("bench", "unit", "--classes", 3, "--repeats", 1, "--json").json["rows"]
-    assert [row["name"] for row in rows] == ["eigen", "analytic", "sample"]
+    assert [row["name"] for row in rows] == ["eigen", "analytic", "sample", "posterior"]
     assert all(row["total_ms"] > 0 for row in rows)
     assert rows[0]["vs_eigen"] == 1
     assert rows[1]["reward"] == pytest.approx(rows[0]["reward"], rel=1e-6)

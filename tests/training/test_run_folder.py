@@ -1,6 +1,7 @@
 """Run folders: who may write, what survives, what a full disk leaves."""
 
 import errno
+import os
 import json
 import resource
 import tempfile
@@ -173,7 +174,7 @@ def test_file_in_the_way(tmp_path, inside):
     path = file / "run" if inside else file
     with pytest.raises(InputError) as error:
         RunFolder(path)
-    assert str(error.value) == f"{path} cannot be a run folder: a file is in its way"
+    assert str(error.value) == f"{path} cannot be a run folder: the file {file} is in its way"
     assert file.read_text() == "precious"
 
 
@@ -189,8 +190,21 @@ def test_no_permission(tmp_path, monkeypatch):
     assert str(error.value) == f"{tmp_path} cannot be written: Permission denied"
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(InputError) as error:
-        RunFolder(tmp_path / "run")
+        RunFolder(tmp_path / "run").begin(CONFIG)
     assert str(error.value) == f"{tmp_path / 'run'} cannot be created: Permission denied"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(InputError) as error:
+        RunFolder(tmp_path / "deep" / "run")
+    assert str(error.value) == (
+        f"{tmp_path / 'deep' / 'run'} cannot be written: no permission for {tmp_path}; choose another --out"
+    )
+
+
+def test_a_folder_is_created_by_begin_alone(tmp_path):
+    folder = RunFolder(tmp_path / "deep" / "run")
+    assert not (tmp_path / "deep").exists()
+    folder.begin(CONFIG)
+    assert (tmp_path / "deep" / "run" / "config.json").exists()
 
 
 @contextmanager

@@ -7,8 +7,7 @@ and G 1 = m, every eigenvector with lambda > 0 is
     y = G^{-1} D' S rho / lambda,    (D G^{-1} D') S rho = lambda rho,    S = diag(s):
 
 a K x K problem and one tridiagonal solve. It is the discretised posterior mean (the function-space optimum
-f* = sum_k |rho_k| (p(k|x) - p_k) / sqrt(p_k (1 - p_k)) / lambda, projected on the hats), and it stays accurate for
-knots that hardly any input reaches, where cutting small eigenvalues of B would leave noise.
+f* = sum_k |rho_k| (p(k|x) - p_k) / sqrt(p_k (1 - p_k)) / lambda, projected on the hats).
 """
 
 from collections.abc import Iterator
@@ -16,51 +15,40 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from pwlact.correlation.determined import determined, roughness_matrix
 from pwlact.correlation.objective import signs
 from pwlact.correlation.patterns import Gram
 from pwlact.correlation.problem import Problem, Snapshot, Solution
 from pwlact.correlation.statistics import HatStatistics
+from pwlact.pwl.start import start_values
 
 # A pattern that has not settled by then is in a cycle; the best one seen is returned.
 _MAX_PATTERNS = 50
-# Relative size of a pivot of G below which the samples do not determine a knot.
-_UNDETERMINED = 1e-10
 
 
-def solve_eigen(problem: Problem) -> Solution:
-    """Maximise the objective exactly, starting from the sign pattern of the problem's initial values.
+def solve_eigen(problem: Problem, *, thorough: bool = True) -> Solution:
+    """Maximise the objective exactly, one sign pattern after another.
 
-    Batch dimensions of the statistics are independent problems, solved together.
+    The iteration climbs to the optimum that is nearest in pattern to its start. `thorough` starts it from the
+    problem's initial values, from a mirrored ReLU and from every class alone, and returns the best, the initial
+    values winning ties: on 800 random mixtures of 3 to 12 classes that was the global optimum in every one, by
+    enumeration, where the ReLU alone missed it in about half (a mixture that leans left wants its activation
+    mirrored). `pwlact unit --certify` proves a single case.
+
+    Batch dimensions of the statistics are independent problems, solved together. Everything is float64.
 
     Args:
         problem: the statistics and the objective.
+        thorough: whether to try all starts, or only the problem's initial values. The roughness penalty knows
+            only the two ReLUs.
 
     Returns:
-        The best f met on the way; `steps` counts the patterns tried.
+        The best f; `steps` counts the patterns tried on the way to it.
     """
+    problem = problem.double()
     if problem.degenerate:
         return Solution.degenerate_at_start(problem)
-    best = problem.initial.expand(problem.statistics.squares.shape)
-    score = problem.score(best)
-    history = [] if best.ndim > 1 else [Snapshot.of(problem, best, 0)]
-    step = 0
-    for step, values in enumerate(_smooth(problem) if problem.smoothness else _exact(problem), 1):
-        values = _orient(values, problem)
-        new_score = problem.score(values)
-        better = new_score > score
-        best = torch.where(better[..., None], values, best)
-        score = torch.where(better, new_score, score)
-        if values.ndim == 1:
-            history.append(Snapshot.of(problem, values, step))
-    return Solution.of(problem, best, step, history)
-
-
-def _exact(problem: Problem) -> Iterator[Tensor]:
-    """Knot values of each pattern on the way, by the K x K problem with M = D G^{-1} D'."""
-    matrix, responses = hat_gram(problem.statistics)
-    start = problem.statistics.correlations(problem.initial)
-    for found in Gram(matrix).iterate(start, problem.objective):
-        yield (responses @ (found.pattern * found.rho)[..., None])[..., 0]
+    return _solve_smooth(problem, thorough) if problem.smoothness else _solve(problem, thorough)
 
 
 def hat_gram(statistics: HatStatistics) -> tuple[Tensor, Tensor]:
@@ -70,18 +58,56 @@ def hat_gram(statistics: HatStatistics) -> tuple[Tensor, Tensor]:
         M = D G^{-1} D', shape (*batch, K, K), and G^{-1} D', shape (*batch, N, K), whose product with S rho is the best
         f of the pattern s.
     """
-    contrasts = statistics.contrasts()
-    responses = torch.cholesky_solve(contrasts.mT, torch.linalg.cholesky(_determined(statistics)))
-    return contrasts @ responses, responses
+    matrix, extension = determined(statistics)
+    contrasts = statistics.contrasts() @ extension
+    responses = torch.cholesky_solve(contrasts.mT, torch.linalg.cholesky(matrix))
+    return contrasts @ responses, extension @ responses
 
 
-def _smooth(problem: Problem) -> Iterator[Tensor]:
-    """Knot values of each pattern on the way, by the N x N pencil (A_s - smoothness L'L, B), L second differences."""
+def _solve(problem: Problem, thorough: bool) -> Solution:
+    matrix, responses = hat_gram(problem.statistics)
+    gram = Gram(matrix)
+    starts = [problem.statistics.correlations(problem.initial)]
+    if thorough:
+        mirrored = start_values("relu", -problem.knots.positions())
+        starts += [problem.statistics.correlations(mirrored), *gram.single_classes()]
+    way = gram.climb(starts, problem.objective)
+    best = way[-1]
+    values = [(responses @ (found.pattern * found.rho)[..., None])[..., 0] for found in way]
+    values = [_rising(y, problem) if problem.objective == "energy" else y for y in values]
+    history = [] if best.rho.ndim > 1 else _history(problem, values)
+    return Solution.of(problem, values[-1], len(way), history)
+
+
+def _history(problem: Problem, values: list[Tensor]) -> list[Snapshot]:
+    return [Snapshot.of(problem, y, step) for step, y in enumerate([problem.initial, *values])]
+
+
+def _solve_smooth(problem: Problem, thorough: bool) -> Solution:
     pencil = _SmoothPencil(problem)
-    rho = problem.statistics.correlations(problem.initial)
+    starts = [problem.initial, *([start_values("relu", -problem.knots.positions())] if thorough else [])]
+    best, score, steps = problem.initial.expand(problem.statistics.squares.shape), None, 0
+    for start in starts:
+        for step, values in enumerate(_climb_smooth(problem, pencil, start), 1):
+            new_score = problem.score(values)
+            # a tie goes to the earlier start
+            better = new_score > (new_score - 1 if score is None else score + 1e-9 * score.abs())
+            best = torch.where(better[..., None], values, best)
+            score = new_score if score is None else torch.where(better, new_score, score)
+            steps = step if bool(better.any()) else steps
+    history = [] if best.ndim > 1 else _history(problem, [best])
+    return Solution.of(problem, best, steps, history)
+
+
+def _climb_smooth(problem: Problem, pencil: "_SmoothPencil", start: Tensor) -> Iterator[Tensor]:
+    """Knot values of each pattern on the way from `start`."""
+    rho = problem.statistics.correlations(start)
     for _ in range(_MAX_PATTERNS):
         pattern = signs(rho, problem.objective)
-        values = _orient(pencil(pattern), problem)
+        values = pencil(pattern)
+        gain = problem.score(values) - problem.score(-values)
+        values = torch.where((gain < 0)[..., None], -values, values)
+        values = _rising(values, problem) if problem.objective == "energy" else values
         yield values
         rho = problem.statistics.correlations(values)
         if bool((signs(rho, problem.objective) == pattern).all()):
@@ -93,52 +119,28 @@ class _SmoothPencil:
 
     def __init__(self, problem: Problem) -> None:
         statistics = problem.statistics
-        self.contrasts = statistics.contrasts()
-        factor = torch.linalg.cholesky(_determined(statistics))
+        matrix, self.extension = determined(statistics)
+        self.contrasts = statistics.contrasts() @ self.extension
+        factor = torch.linalg.cholesky(matrix)
         self.inverse = torch.linalg.inv(factor)
         # constants cost nothing and gain nothing: push them below every other direction
         constant = factor.mT.sum(-1, keepdim=True)
         self.constant = constant @ constant.mT
-        self.penalty = problem.smoothness * _roughness_matrix(problem.knots.count)
+        roughness = self.extension.mT @ roughness_matrix(problem.knots.count) @ self.extension
+        self.penalty = problem.smoothness * roughness
 
     def __call__(self, pattern: Tensor) -> Tensor:
         gain = self.contrasts.mT @ (pattern[..., None] * self.contrasts) - self.penalty
         pencil = self.inverse @ gain @ self.inverse.mT
         floor = pencil.abs().sum((-2, -1), keepdim=True)
         _, vectors = torch.linalg.eigh(pencil - floor * self.constant)
-        return (self.inverse.mT @ vectors[..., -1:])[..., 0]
+        return (self.extension @ self.inverse.mT @ vectors[..., -1:])[..., 0]
 
 
-def _determined(statistics: HatStatistics) -> Tensor:
-    """G, with knots that no sample determines tied to their neighbours by the least second difference.
-
-    A pivot of the Cholesky factorisation relative to its diagonal entry says how much a hat differs from
-    those before it; closed-form moments keep it near 1 even where the density is 1e-200.
-    """
-    matrix = statistics.second_moments()
-    diagonal = matrix.diagonal(dim1=-2, dim2=-1)
-    scale = diagonal.clamp(min=torch.finfo(matrix.dtype).tiny).rsqrt()
-    scaled = scale[..., None] * matrix * scale[..., None, :]
-    factor, failed = torch.linalg.cholesky_ex(scaled)
-    pivots = factor.diagonal(dim1=-2, dim2=-1).square()
-    lacking = (failed > 0) | (pivots < _UNDETERMINED).any(-1)
-    size = diagonal.amax(-1) * lacking * _UNDETERMINED
-    return matrix + size[..., None, None] * _roughness_matrix(matrix.shape[-1])
-
-
-def _roughness_matrix(count: int) -> Tensor:
-    """L'L with L the second differences: y'L'L y is the roughness of y."""
-    second = torch.eye(count, dtype=torch.float64).diff(n=2, dim=0)
-    return second.mT @ second
-
-
-def _orient(values: Tensor, problem: Problem) -> Tensor:
-    """The better of f and -f; where they are equal (`energy`), the one that rises with x."""
-    gain = problem.score(values) - problem.score(-values)
-    if problem.objective == "energy":
-        t = problem.knots.positions()
-        statistics = problem.statistics
-        mean_f = (statistics.mean * values).sum(-1)
-        mean_t = (statistics.mean * t).sum(-1)
-        gain = ((statistics.second_moments() @ values[..., None])[..., 0] * t).sum(-1) - mean_f * mean_t
-    return torch.where((gain < 0)[..., None], -values, values)
+def _rising(values: Tensor, problem: Problem) -> Tensor:
+    """f or -f, which `energy` cannot tell apart: the one that rises with x."""
+    t = problem.knots.positions()
+    statistics = problem.statistics
+    product = (t * (statistics.second_moments() @ values[..., None])[..., 0]).sum(-1)
+    covariance = product - (statistics.mean * values).sum(-1) * (statistics.mean * t).sum(-1)
+    return torch.where((covariance < 0)[..., None], -values, values)

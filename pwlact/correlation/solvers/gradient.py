@@ -67,6 +67,8 @@ def _sampled_problems(problem: Problem, sampler: Sampler, options: GradientOptio
 def _adam(
     problem: Problem, problems: Iterator[Problem], options: GradientOptions, progress: Progress | None
 ) -> Solution:
+    if problem.statistics.squares.ndim > 1:
+        raise checks.InputError("the gradient solvers take one problem at a time; solve_eigen takes batches")
     if problem.degenerate:
         return Solution.degenerate_at_start(problem)
     values = problem.initial.clone().requires_grad_()

@@ -1,11 +1,22 @@
-"""Further claims of the draft on competitive activations: temperature, gated ReLU, magnitude; and its list of rows."""
+"""More claims on competitive activations: temperature, gated ReLU, magnitude; and the draft's list of rows."""
 
 import torch
 from torch import Tensor
 
 from pwlact.theory.claims import competitive as first
+from pwlact.theory.claims.drafts import COMPETITIVE
 from pwlact.theory.claims.ledger import Claim, Measurement, above, below, exact, weigh
-from pwlact.theory.claims.maps import DRAWS, UNITS, diagonal, draws, jacobian, largest, off_diagonal, outer, softmax
+from pwlact.theory.claims.maps import (
+    DRAWS,
+    UNITS,
+    diagonal,
+    draws,
+    jacobian,
+    largest,
+    off_diagonal,
+    outer,
+    softmax,
+)
 
 _N = f"n = {DRAWS} draws of {UNITS} units"
 
@@ -23,7 +34,10 @@ def temperature_jacobian() -> Measurement:
 
 def temperature_limits() -> Measurement:
     """Softmax at tau = 1e-3 and 1e6, logits at least 0.05 apart."""
-    z = torch.stack([torch.randperm(UNITS, generator=torch.Generator().manual_seed(i)) for i in range(DRAWS)]) / 20.0
+    z = (
+        torch.stack([torch.randperm(UNITS, generator=torch.Generator().manual_seed(i)) for i in range(DRAWS)])
+        / 20.0
+    )
     hard = torch.nn.functional.one_hot(z.argmax(-1), UNITS)
     return weigh(
         exact("largest distance from one-hot at tau = 0.001", largest(softmax(z.double() / 1e-3) - hard)),
@@ -62,10 +76,10 @@ def relu_softmax_dead() -> Measurement:
     """The gradient that a unit below 0 receives."""
     z, upstream = draws(), draws(seed=1)
     gradient = (upstream[:, :, None] * jacobian(_relu_softmax, z)).sum(1)
-    mixed = ((z > 0).any(-1, keepdim=True) & (z <= 0))
+    mixed = (z > 0).any(-1, keepdim=True) & (z <= 0)
     return weigh(
         exact(f"largest gradient to an inactive unit, {_N},", largest(gradient[mixed])),
-        note=f"it is above 1e-6 for {100 * (gradient[mixed].abs() > 1e-6).double().mean():.0f} % of them: they can revive",
+        note=f"it exceeds 1e-6 for {100 * (gradient[mixed].abs() > 1e-6).double().mean():.0f} %: they can revive",
     )
 
 
@@ -76,7 +90,11 @@ def direction_softmax() -> Measurement:
     direction = z / z.norm(dim=-1, keepdim=True)
     plain, sharp = (units * softmax(scale * direction).amax(-1) for scale in (1.0, units**0.5))
     return weigh(
-        above("512 units: largest responsibility over 1 / K with direction times sqrt(K), least of n = 100,", sharp.min(), 2.0),
+        above(
+            "512 units: largest responsibility over 1 / K with direction times sqrt(K), least of n = 100,",
+            sharp.min(),
+            2.0,
+        ),
         above("as written, largest of n = 100,", plain.max(), 2.0, core=False),
         note="as written it is nearly uniform",
     )
@@ -88,70 +106,112 @@ def tension() -> Measurement:
     j = jacobian(lambda v: v - v.mean(-1, keepdim=True) / 2, z)
     sums = jacobian(lambda v: v + softmax(v), z)
     return weigh(
-        above("a = z - mean(z) / 2, not normalised: largest effect of one unit on another", off_diagonal(j).max(), 0.0),
-        below("a = z + softmax(z), competitive: least singular value of its Jacobian", torch.linalg.svdvals(sums).min(), 0.0),
+        above(
+            "a = z - mean(z) / 2, not normalised: largest effect of one unit on another",
+            off_diagonal(j).max(),
+            0.0,
+        ),
+        below(
+            "a = z + softmax(z), competitive: least singular value of its Jacobian",
+            torch.linalg.svdvals(sums).min(),
+            0.0,
+        ),
         note="both compete (negative entries) and both keep magnitude (invertible)",
     )
 
 
-def claims() -> tuple[Claim, ...]:
-    """Every row of the draft."""
-    return (*_candidates(), *_combined(), *_experiments())
+_claim = COMPETITIVE.claim
+_CANDIDATES = (
+    _claim("relu-jacobian", "ReLU: da_i/dz_j = delta_ij 1[z_i > 0]; no competition", first.relu_jacobian),
+    _claim("relu-regions", "K ReLU units make up to 2^K linear regions", first.relu_regions),
+    _claim("softmax-jacobian", "softmax: da_i/dz_j = a_i (delta_ij - a_j)", first.softmax_jacobian),
+    _claim("softmax-zero-sum", "softmax competition is zero-sum", first.softmax_zero_sum),
+    _claim("softmax-winner", "a dominant unit (a_j near 1) receives most of the gradient", first.softmax_winner),
+    _claim(
+        "softmax-scale", "softmax loses scale: [10, 5, 1] and [100, 50, 10] give the same", first.softmax_scale
+    ),
+    _claim("log-softmax-jacobian", "log-softmax: da_i/dz_j = delta_ij - r_j", first.log_softmax_jacobian),
+    _claim("log-softmax-range", "its output can be any real number", first.log_softmax_range),
+    _claim(
+        "log-softmax-differences", "it keeps differences: a_i - a_j = z_i - z_j", first.log_softmax_differences
+    ),
+    _claim("log-softmax-expressive", "it is more expressive than softmax", first.log_softmax_expressive),
+    _claim(
+        "log-softmax-suppression",
+        "its dominant unit suppresses the gradient to all units, itself included",
+        first.log_softmax_suppression,
+    ),
+    _claim(
+        "grouped-jacobian",
+        "grouped softmax: block diagonal, each block a softmax Jacobian",
+        first.grouped_jacobian,
+    ),
+    _claim(
+        "grouped-patterns",
+        "its (K/G)^G patterns lie between K and 2^K, tunable by group size",
+        first.grouped_patterns,
+    ),
+    _claim(
+        "sparsemax-jacobian",
+        "sparsemax on its support: a renormalised softmax Jacobian",
+        first.sparsemax_jacobian,
+    ),
+    _claim("sparsemax-zeros", "sparsemax gives exact zeros, and these receive no gradient", first.sparsemax_zeros),
+    _claim(
+        "temperature-jacobian",
+        "softmax(z / tau): the same Jacobian at responsibilities of temperature tau",
+        temperature_jacobian,
+    ),
+    _claim("temperature-limits", "tau to 0 is winner-take-all, tau to infinity uniform", temperature_limits),
+)
 
 
-def _candidates() -> tuple[Claim, ...]:
-    claim = first.DRAFT.claim
-    return (
-        claim("relu-jacobian", "ReLU: da_i/dz_j = delta_ij 1[z_i > 0]; no competition", first.relu_jacobian),
-        claim("relu-regions", "K ReLU units make up to 2^K linear regions", first.relu_regions),
-        claim("softmax-jacobian", "softmax: da_i/dz_j = a_i (delta_ij - a_j)", first.softmax_jacobian),
-        claim("softmax-zero-sum", "softmax competition is zero-sum", first.softmax_zero_sum),
-        claim("softmax-winner", "a dominant unit (a_j near 1) receives most of the gradient", first.softmax_winner),
-        claim("softmax-scale", "softmax loses scale: [10, 5, 1] and [100, 50, 10] give the same", first.softmax_scale),
-        claim("log-softmax-jacobian", "log-softmax: da_i/dz_j = delta_ij - r_j", first.log_softmax_jacobian),
-        claim("log-softmax-range", "its output can be any real number", first.log_softmax_range),
-        claim("log-softmax-differences", "it keeps differences: a_i - a_j = z_i - z_j", first.log_softmax_differences),
-        claim("log-softmax-expressive", "it is more expressive than softmax", first.log_softmax_expressive),
-        claim("log-softmax-suppression", "its dominant unit suppresses the gradient to all units, itself included",
-              first.log_softmax_suppression),
-        claim("grouped-jacobian", "grouped softmax: block diagonal, each block a softmax Jacobian", first.grouped_jacobian),
-        claim("grouped-patterns", "its (K/G)^G patterns lie between K and 2^K, tunable by group size", first.grouped_patterns),
-        claim("sparsemax-jacobian", "sparsemax on its support: a renormalised softmax Jacobian", first.sparsemax_jacobian),
-        claim("sparsemax-zeros", "sparsemax gives exact zeros, and these receive no gradient", first.sparsemax_zeros),
-        claim("temperature-jacobian", "softmax(z / tau): the same Jacobian at responsibilities of temperature tau",
-              temperature_jacobian),
-        claim("temperature-limits", "tau to 0 is winner-take-all, tau to infinity uniform", temperature_limits),
-    )  # fmt: skip
+_COMBINED = (
+    _claim(
+        "z-softmax-jacobian",
+        "z * softmax(z): r_i (1 + z_i (1 - r_i)) on, -z_i r_i r_j off the diagonal",
+        first.z_softmax_jacobian,
+    ),
+    _claim(
+        "z-softmax-sign",
+        "its competition depends on the sign of z_i, and exists for positive ones",
+        first.z_softmax_sign,
+    ),
+    _claim("z-softmax-zero-unit", "a unit at 0 makes no competition", first.z_softmax_zero_unit),
+    _claim(
+        "z-plus-softmax-jacobian",
+        "z + softmax(z): diagonal 1 + r_i (1 - r_i) > 1, off it -r_i r_j < 0",
+        first.z_plus_softmax_jacobian,
+    ),
+    _claim("z-plus-softmax-weak", "its competition is weak: the identity dominates", first.z_plus_softmax_weak),
+    _claim(
+        "relu-softmax-jacobian",
+        "relu(z) * softmax(z): the entries between active units, zero rows of inactive ones",
+        relu_softmax_jacobian,
+    ),
+    _claim("relu-softmax-competition", "it makes active units alone compete", relu_softmax_competition),
+    _claim("relu-softmax-dead", "its dead units stay dead", relu_softmax_dead),
+    _claim(
+        "direction-softmax",
+        "||z|| softmax(z / ||z||): magnitude in the norm, competition in the direction",
+        direction_softmax,
+    ),
+    _claim("tension", "competition requires normalisation, and that loses magnitude", tension),
+)
 
 
-def _combined() -> tuple[Claim, ...]:
-    claim = first.DRAFT.claim
-    return (
-        claim("z-softmax-jacobian", "z * softmax(z): r_i (1 + z_i (1 - r_i)) on, -z_i r_i r_j off the diagonal",
-              first.z_softmax_jacobian),
-        claim("z-softmax-sign", "its competition depends on the sign of z_i, and exists for positive ones", first.z_softmax_sign),
-        claim("z-softmax-zero-unit", "a unit at 0 makes no competition", first.z_softmax_zero_unit),
-        claim("z-plus-softmax-jacobian", "z + softmax(z): diagonal 1 + r_i (1 - r_i) > 1, off it -r_i r_j < 0",
-              first.z_plus_softmax_jacobian),
-        claim("z-plus-softmax-weak", "its competition is weak: the identity dominates", first.z_plus_softmax_weak),
-        claim("relu-softmax-jacobian", "relu(z) * softmax(z): the entries between active units, zero rows of inactive ones",
-              relu_softmax_jacobian),
-        claim("relu-softmax-competition", "it makes active units alone compete", relu_softmax_competition),
-        claim("relu-softmax-dead", "its dead units stay dead", relu_softmax_dead),
-        claim("direction-softmax", "||z|| softmax(z / ||z||): magnitude in the norm, competition in the direction",
-              direction_softmax),
-        claim("tension", "competition requires normalisation, and that loses magnitude", tension),
-    )  # fmt: skip
-
-
-def _experiments() -> tuple[Claim, ...]:
-    rows = (
-        ("softmax-restrictive", "softmax is too restrictive for hidden layers"),
-        ("softmax-specialises", "softmax makes hidden units specialise"),
-        ("z-softmax-unstable", "z * softmax(z) may be unstable: large z amplifies signal and competition"),
-        ("z-plus-softmax-specialises", "z + softmax(z) competes too weakly to make units specialise"),
-        ("grouped-tradeoff", "group size trades competition for expressiveness"),
-        ("sparsemax-benefits", "sparsemax combines the benefits of sparsity and competition"),
-        ("parallel-paths", "competitive and plain paths side by side keep both signals useful"),
-    )
-    return tuple(first.DRAFT.claim(name, stated, None, "pwlact redundancy") for name, stated in rows)
+_EXPERIMENTS = (
+    ("softmax-restrictive", "softmax is too restrictive for hidden layers"),
+    ("softmax-specialises", "softmax makes hidden units specialise"),
+    ("z-softmax-unstable", "z * softmax(z) may be unstable: large z amplifies signal and competition"),
+    ("z-plus-softmax-specialises", "z + softmax(z) competes too weakly to make units specialise"),
+    ("grouped-tradeoff", "group size trades competition for expressiveness"),
+    ("sparsemax-benefits", "sparsemax combines the benefits of sparsity and competition"),
+    ("parallel-paths", "competitive and plain paths side by side keep both signals useful"),
+)
+# every row of the draft
+CLAIMS: tuple[Claim, ...] = (
+    *_CANDIDATES,
+    *_COMBINED,
+    *(_claim(name, stated, None, "pwlact redundancy") for name, stated in _EXPERIMENTS),
+)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import SupportsFloat
 
 from pwlact.checks import InputError
 
@@ -57,28 +58,29 @@ class Check:
 
     def text(self, steady: bool = False) -> str:
         """The number in words, with what was expected where it is not met; `steady` leaves out a rough number."""
+        what = self.what.rstrip(",:")
         if steady and self.rough:
-            return f"{self.what} {'' if self.holds else 'not '}{self.expected}"
+            return f"{what}: {'' if self.holds else 'not '}{self.expected}"
         rest = "" if self.holds else f" (expected {self.expected})"
-        return f"{self.what} {_number(self.measured)}{rest}"
+        return f"{what}: {_number(self.measured)}{rest}"
 
 
-def near(what: str, measured: float, stated: float, within: float, *, core: bool = True) -> Check:
+def near(what: str, measured: SupportsFloat, stated: float, within: float, *, core: bool = True) -> Check:
     """The number is the stated one, up to `within`."""
     return Check(what, float(measured), stated - within, stated + within, f"{stated:g}", core)
 
 
-def above(what: str, measured: float, least: float, *, core: bool = True, rough: bool = False) -> Check:
+def above(what: str, measured: SupportsFloat, least: float, *, core: bool = True, rough: bool = False) -> Check:
     """The number is `least` or more."""
-    return Check(what, float(measured), least, math.inf, f"above {least:g}", core, rough)
+    return Check(what, float(measured), least, math.inf, f"at least {least:g}", core, rough)
 
 
-def below(what: str, measured: float, most: float, *, core: bool = True) -> Check:
+def below(what: str, measured: SupportsFloat, most: float, *, core: bool = True) -> Check:
     """The number is `most` or less."""
-    return Check(what, float(measured), -math.inf, most, f"below {most:g}", core)
+    return Check(what, float(measured), -math.inf, most, f"at most {most:g}", core)
 
 
-def exact(what: str, error: float, tolerance: float = ROUNDING, *, core: bool = True) -> Check:
+def exact(what: str, error: SupportsFloat, tolerance: float = ROUNDING, *, core: bool = True) -> Check:
     """An error that should be rounding alone."""
     return Check(what, float(error), -tolerance, tolerance, "0", core)
 
@@ -223,4 +225,4 @@ def _close(id: str, claims: list[Claim]) -> str:
 def _number(value: float) -> str:
     if value == 0:
         return "0"
-    return f"below {ROUNDING:g}" if abs(value) < ROUNDING else f"{value:.4g}"
+    return "below 1e-9" if abs(value) < ROUNDING else f"{value:.4g}"

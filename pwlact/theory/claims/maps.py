@@ -4,6 +4,7 @@ Written for reading, in float64, from the definitions in the drafts.
 """
 
 from collections.abc import Callable
+from itertools import combinations, product
 
 import torch
 from jaxtyping import Float
@@ -71,11 +72,17 @@ def off_diagonal(matrix: Tensor) -> Tensor:
     return matrix[..., ~torch.eye(size, dtype=torch.bool)]
 
 
-def count_regions(units: int, dimensions: int, points: int = 200_000) -> int:
-    """Activation patterns of random ReLU units that occur on Gaussian points in R^d: its linear regions, from below."""
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randn(dimensions, units, generator=generator)
-    biases = 0.3 * torch.randn(units, generator=generator)
-    x = 3 * torch.randn(points, dimensions, generator=generator)
-    codes = ((x @ weights + biases > 0) * 2 ** torch.arange(units)).sum(-1)
-    return int(codes.unique().numel())
+def count_regions(units: int, dimensions: int) -> int:
+    """Linear regions that random ReLU units cut R^d into, d <= K: the activation patterns next to all vertices.
+
+    Hyperplanes in general position leave no region without a vertex, a point where d of them meet; the regions
+    about it are those that have any of the 2^d signs on these d.
+    """
+    weights, biases = draws(units, dimensions), draws(1, units, seed=1)[0]
+    sides = torch.tensor(list(product((-1e-6, 1e-6), repeat=dimensions)), dtype=torch.float64)
+    codes: list[Tensor] = []
+    for chosen in combinations(range(units), dimensions):
+        index = list(chosen)
+        x = torch.linalg.solve(weights[index], (sides - biases[index]).T).T
+        codes.append(((x @ weights.T + biases > 0) * 2 ** torch.arange(units)).sum(-1))
+    return int(torch.cat(codes).unique().numel())

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from pwlact.theory.claims.ledger import Claim, Draft, Measurement, above, below, near, weigh
+from pwlact.theory.claims.drafts import CORRELATION
+from pwlact.theory.claims.ledger import Claim, Measurement, above, below, near, weigh
 from pwlact.theory.claims.studies import Study, from_studies
 
 _VGG = "pwlact cifar --arch vgg11 --mode backprop --epochs 20"
@@ -29,7 +30,9 @@ def _parity(name: str, other: str) -> Any:
     def measure(first: Study, second: Study) -> Measurement:
         (a, n), (b, _) = _test(first), _test(second)
         return weigh(
-            near(f"accuracy of {name} less that of {other} in points, n = {n} images, one run each:", a - b, 0, 1.0)
+            near(
+                f"accuracy of {name} less that of {other} in points, n = {n} images, one run each:", a - b, 0, 1.0
+            )
         )
 
     return measure
@@ -57,7 +60,9 @@ def _broad_to_sharp(study: Study) -> Measurement:
     layers = len(study["layers"])
     third = max(layers // 3, 1)
     early, late = np.mean(_betas(study, 0, third - 1)), np.mean(_betas(study, layers - third, layers - 1))
-    return weigh(above(f"beta of the last third over that of the first third ({layers} layers)", late / early, 1.0))
+    return weigh(
+        above(f"beta of the last third over that of the first third ({layers} layers)", late / early, 1.0)
+    )
 
 
 def _faster(resnet: Study, vgg: Study) -> Measurement:
@@ -65,7 +70,9 @@ def _faster(resnet: Study, vgg: Study) -> Measurement:
         curve = np.array([record["val_accuracy"] for record in study["history"]])
         return int((curve >= curve.max() - 0.05).argmax()) + 1
 
-    return weigh(below("epochs to within 5 points of the best, ResNet-10 less VGG-11", epochs(resnet) - epochs(vgg), -1))
+    return weigh(
+        below("epochs to within 5 points of the best, ResNet-10 less VGG-11", epochs(resnet) - epochs(vgg), -1)
+    )
 
 
 def _cleaner(resnet: Study, vgg: Study) -> Measurement:
@@ -73,43 +80,101 @@ def _cleaner(resnet: Study, vgg: Study) -> Measurement:
     return weigh(above("mean R^2 of the Swish fits, ResNet-10 less VGG-11", mean[0] - mean[1], 0.0))
 
 
-def network_claims(draft: Draft) -> tuple[Claim, ...]:
-    """The rows about networks; those without a measurement wait for their experiment."""
-    claim = draft.claim
-    vgg, resnet = f"{_VGG} (with --mode relu beside it)", f"{_RESNET}; {_VGG}"
-    return (
-        claim("vgg11-accuracy", "VGG-11, learnt activations, 20 epochs of CIFAR-10: about 88 % test accuracy",
-              from_studies(_accuracy(88.0), _VGG_FILE), _VGG),
-        claim("vgg11-relu-parity", "VGG-11 with learnt activations is comparable to its ReLU baseline",
-              from_studies(_parity("learnt", "ReLU"), _VGG_FILE, _VGG_RELU_FILE), vgg),
-        claim("vgg11-swish-layers", "VGG-11's learnt activations are Swish-like across all layers",
-              from_studies(_all_swish, _VGG_FILE), _VGG),
-        claim("vgg11-convergence", "VGG-11 with learnt activations converges cleanly", None, _VGG),
-        claim("resnet10-accuracy", "ResNet-10, learnt activations, 20 epochs of CIFAR-10: about 90 % test accuracy",
-              from_studies(_accuracy(90.0), _RESNET_FILE), _RESNET),
-        claim("resnet10-faster", "ResNet-10 converges faster than VGG-11",
-              from_studies(_faster, _RESNET_FILE, _VGG_FILE), resnet),
-        claim("resnet10-cleaner", "ResNet-10 learns cleaner activation shapes than VGG-11",
-              from_studies(_cleaner, _RESNET_FILE, _VGG_FILE), resnet),
-        claim("evolution", "in training a sigmoid gate appears midway and ends as a stable Swish", None, _RESNET),
-        claim("layer-beta-early", "layers 0 to 2: broad, beta about 1.5 (1.5 to 2.0 elsewhere in the draft)",
-              from_studies(_layer_beta(0, 2, 1.25, 2.0), _RESNET_FILE), _RESNET),
-        claim("layer-beta-mid", "layers 3 to 6: steeper, beta about 2.5",
-              from_studies(_layer_beta(3, 6, 2.0, 3.0), _RESNET_FILE), _RESNET),
-        claim("layer-beta-late", "layers 7 to 9: nearly ReLU, beta about 3 to 5",
-              from_studies(_layer_beta(7, 9, 3.0, 5.0), _RESNET_FILE), _RESNET),
-        claim("layer-progression", "earlier layers are broader, later layers sharper",
-              from_studies(_broad_to_sharp, _RESNET_FILE), _RESNET),
-        claim("theory-matches-networks", "activations learnt in networks match the theory's", None,
-              "pwlact cifar --arch resnet10 --mode backprop; pwlact swish RUN"),
-        claim("local-equals-backprop", "local correlation training is a usable alternative to backprop (accuracy)",
-              from_studies(_parity("local", "backprop"), _RESNET_LOCAL_FILE, _RESNET_FILE),
-              "pwlact cifar --arch resnet10 --mode local --epochs 20"),
-        claim("gradient-approximates-ce", "the correlation gradient approximates the cross-entropy gradient of the "
-              "activations when inputs are Gaussian, separation moderate and the network not too deep", None,
-              "pwlact cifar --arch resnet10 --mode local"),
-        claim("early-layers-benefit", "earlier layers benefit most from the correlation objective", None,
-              "pwlact cifar --arch resnet10 --mode local"),
-        claim("gaussian-preactivations", "CIFAR-10 pre-activations are approximately Gaussian within a class "
-              "(batch norm, central limit)", None, "pwlact cifar --arch resnet10 --mode backprop"),
-    )  # fmt: skip
+_claim = CORRELATION.claim
+_VGG_AND_RELU, _RESNET_AND_VGG = f"{_VGG}; the same with --mode relu", f"{_RESNET}; {_VGG}"
+# those without a measurement wait for their experiment
+NETWORK_CLAIMS: tuple[Claim, ...] = (
+    _claim(
+        "vgg11-accuracy",
+        "VGG-11, learnt activations, 20 epochs of CIFAR-10: about 88 % test accuracy",
+        from_studies(_accuracy(88.0), _VGG_FILE),
+        _VGG,
+    ),
+    _claim(
+        "vgg11-relu-parity",
+        "VGG-11 with learnt activations is comparable to its ReLU baseline",
+        from_studies(_parity("learnt", "ReLU"), _VGG_FILE, _VGG_RELU_FILE),
+        _VGG_AND_RELU,
+    ),
+    _claim(
+        "vgg11-swish-layers",
+        "VGG-11's learnt activations are Swish-like across all layers",
+        from_studies(_all_swish, _VGG_FILE),
+        _VGG,
+    ),
+    _claim("vgg11-convergence", "VGG-11 with learnt activations converges cleanly", None, _VGG),
+    _claim(
+        "resnet10-accuracy",
+        "ResNet-10, learnt activations, 20 epochs of CIFAR-10: about 90 % test accuracy",
+        from_studies(_accuracy(90.0), _RESNET_FILE),
+        _RESNET,
+    ),
+    _claim(
+        "resnet10-faster",
+        "ResNet-10 converges faster than VGG-11",
+        from_studies(_faster, _RESNET_FILE, _VGG_FILE),
+        _RESNET_AND_VGG,
+    ),
+    _claim(
+        "resnet10-cleaner",
+        "ResNet-10 learns cleaner activation shapes than VGG-11",
+        from_studies(_cleaner, _RESNET_FILE, _VGG_FILE),
+        _RESNET_AND_VGG,
+    ),
+    _claim("evolution", "in training a sigmoid gate appears midway and ends as a stable Swish", None, _RESNET),
+    _claim(
+        "layer-beta-early",
+        "layers 0 to 2: broad, beta about 1.5 (1.5 to 2.0 elsewhere in the draft)",
+        from_studies(_layer_beta(0, 2, 1.25, 2.0), _RESNET_FILE),
+        _RESNET,
+    ),
+    _claim(
+        "layer-beta-mid",
+        "layers 3 to 6: steeper, beta about 2.5",
+        from_studies(_layer_beta(3, 6, 2.0, 3.0), _RESNET_FILE),
+        _RESNET,
+    ),
+    _claim(
+        "layer-beta-late",
+        "layers 7 to 9: nearly ReLU, beta about 3 to 5",
+        from_studies(_layer_beta(7, 9, 3.0, 5.0), _RESNET_FILE),
+        _RESNET,
+    ),
+    _claim(
+        "layer-progression",
+        "earlier layers are broader, later layers sharper",
+        from_studies(_broad_to_sharp, _RESNET_FILE),
+        _RESNET,
+    ),
+    _claim(
+        "theory-matches-networks",
+        "activations learnt in networks match the theory's",
+        None,
+        "pwlact cifar --arch resnet10 --mode backprop; pwlact swish RUN",
+    ),
+    _claim(
+        "local-equals-backprop",
+        "local correlation training is a usable alternative to backprop (accuracy)",
+        from_studies(_parity("local", "backprop"), _RESNET_LOCAL_FILE, _RESNET_FILE),
+        "pwlact cifar --arch resnet10 --mode local --epochs 20",
+    ),
+    _claim(
+        "gradient-approximates-ce",
+        "the correlation gradient approximates the cross-entropy gradient of the "
+        "activations when inputs are Gaussian, separation moderate and the network not too deep",
+        None,
+        "pwlact cifar --arch resnet10 --mode local",
+    ),
+    _claim(
+        "early-layers-benefit",
+        "earlier layers benefit most from the correlation objective",
+        None,
+        "pwlact cifar --arch resnet10 --mode local",
+    ),
+    _claim(
+        "gaussian-preactivations",
+        "CIFAR-10 pre-activations are approximately Gaussian within a class (batch norm, central limit)",
+        None,
+        "pwlact cifar --arch resnet10 --mode backprop",
+    ),
+)

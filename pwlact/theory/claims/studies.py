@@ -32,9 +32,7 @@ def read_study(name: str) -> Study | None:
     return {**study, **study.get("summary", {})}
 
 
-def from_studies(
-    measure: Callable[..., Measurement], *names: str
-) -> Callable[[], Measurement | None]:
+def from_studies(measure: Callable[..., Measurement], *names: str) -> Callable[[], Measurement | None]:
     """`measure(study, ...)` of the named results; None where one is missing.
 
     Raises:
@@ -48,6 +46,8 @@ def from_studies(
         try:
             return measure(*studies)
         except (KeyError, IndexError, TypeError) as error:
-            raise InputError(f"figures/results: {' or '.join(names)} lacks {error}; run its command again") from error
+            raise InputError(
+                f"figures/results: {' or '.join(names)} lacks {error}; run its command again"
+            ) from error
 
     return measured
