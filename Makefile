@@ -25,7 +25,7 @@ data: $(VENV)/.runtime
 	SHARED_DATA='$(SHARED_DATA)' BIN='$(BIN)' sh tools/prepare-data.sh
 
 test: $(VENV)/.development data
-	$(BIN)/python -m pytest -n auto -q
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .

@@ -29,9 +29,7 @@ def cifar(
     high: Annotated[float, typer.Option(help="Position of the last knot.")] = 3.0,
     estimator: Annotated[str, typer.Option(help="Statistics of the local rule: sample.")] = "sample",
     solver: Annotated[str, typer.Option(help="Step of the local rule: adam.")] = "adam",
-    smoothness: Annotated[
-        float, typer.Option(help="Local rule: weight of the squared second differences.")
-    ] = 0.05,
+    smoothness: Annotated[float, typer.Option(help="Local rule: weight of the squared second differences.")] = 0.05,
     positions: Annotated[int, typer.Option(help="Local rule: positions an image for the statistics.")] = 16,
     data: Annotated[
         Path | None,

@@ -18,9 +18,7 @@ def data() -> None:
 @app.command()
 def cifar10(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where CIFAR-10 is, or is to be.")],
-    url: Annotated[
-        str | None, typer.Option(help="Another address of the binary archive.", show_default=False)
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="Another address of the binary archive.", show_default=False)] = None,
     check: Annotated[bool, typer.Option("--check", help="Only check what is there; fetch nothing.")] = False,
     as_json: options.Json = False,
 ) -> None:

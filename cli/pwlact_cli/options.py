@@ -5,9 +5,7 @@ from typing import Annotated
 
 import typer
 
-Json = Annotated[
-    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")
-]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")]
 Out = Annotated[
     Path | None,
     typer.Option(help="Folder for the result and its pictures; created if it is not there.", show_default=False),

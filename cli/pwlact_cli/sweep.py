@@ -15,9 +15,7 @@ SHOWN = 20
 
 
 def sweep(
-    classes: Annotated[
-        str, typer.Option(help="Numbers of classes: a list 2,8,20, a range 3:20, or both.")
-    ] = "2,8,20",
+    classes: Annotated[str, typer.Option(help="Numbers of classes: a list 2,8,20, a range 3:20, or both.")] = "2,8,20",
     sigma: Annotated[
         str,
         typer.Option(help="Noise: a list 0.5,1,2, or LOW:HIGH:COUNT for COUNT levels in geometric progression."),
@@ -56,14 +54,10 @@ def sweep(
 def _compute(config: "SweepConfig", out: Path | None, force: bool) -> dict[str, Any]:
     from dataclasses import asdict
 
-    import torch
-
     from pwlact.experiments.sweep import run
     from pwlact.training import RunFolder
     from pwlact_cli.console import progress_bar
 
-    # batches of small matrices: a second thread would gain nothing
-    torch.set_num_threads(1)
     folder = None if out is None else RunFolder(out, force=force)
     if folder is not None:
         folder.begin(asdict(config))

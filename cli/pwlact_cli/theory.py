@@ -118,9 +118,7 @@ def network(
 def _show(title: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
     from pwlact_cli.console import table
 
-    table(
-        title, [column.replace("_", " ") for column in columns], [[_text(row[c]) for c in columns] for row in rows]
-    )
+    table(title, [column.replace("_", " ") for column in columns], [[_text(row[c]) for c in columns] for row in rows])
 
 
 def _text(value: object) -> str:

@@ -132,9 +132,7 @@ def _describe(record: dict[str, Any], out: Path | None) -> None:
 def _describe_certificate(certificate: dict[str, Any]) -> None:
     from pwlact_cli.console import say
 
-    verdict = (
-        "the optimum is global" if certificate["certified"] else f"not the optimum, by {certificate['gap']:.2g}"
-    )
+    verdict = "the optimum is global" if certificate["certified"] else f"not the optimum, by {certificate['gap']:.2g}"
     say(
         f"certificate: {verdict} (highest reward {certificate['global_reward']:.6g}, {certificate['local_optima']:,} "
         f"local optima among {certificate['patterns']:,} sign patterns, {certificate['seconds']:.1f} s)"

@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from pwlact.swish import PARAMETERS, swish
 from pwlact.training import ActivationHistory, read_activations, read_result
@@ -56,6 +57,8 @@ def draw_curves(result: dict[str, Any], path: Path) -> None:
         losses.set(xlabel="epoch", ylabel="cross-entropy (nats)", title="loss")
         title = f"accuracy, validation n = {result['val']['n']:,}"
         accuracies.set(xlabel="epoch", ylabel="accuracy (%)", title=title)
+        for axes in (losses, accuracies):
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         losses.legend()
         accuracies.legend()
         figure.suptitle(f"{result['arch']}, {result['mode']}, seed {result['seed']}", fontsize=9)
@@ -76,6 +79,8 @@ def draw_activations(history: ActivationHistory, fits: list[dict[str, Any]], pat
             _film(axes, history.knots, history.layers[fit["name"]], fit)
         for axes in list(grid.flat)[len(fits) :]:
             axes.set_visible(False)
+        for axes in list(grid.flat)[max(0, len(fits) - columns) : len(fits)]:
+            axes.tick_params(labelbottom=True)
         figure.supxlabel("input x", fontsize=8)
         figure.supylabel("f(x)", fontsize=8)
         figure.suptitle(

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
+from cycler import cycler
 from matplotlib.figure import Figure
 
 from pwlact.files import write_atomically
@@ -19,7 +21,7 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 ORDERED = "viridis"
 COLUMN_INCHES = 3.25
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8,
     "axes.titlesize": 8,
@@ -34,7 +36,7 @@ _SETTINGS = {
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.4,
     "legend.frameon": False,
-    "axes.prop_cycle": mpl.cycler(color=PALETTE),
+    "axes.prop_cycle": cycler(color=PALETTE),
     "pdf.fonttype": 42,
     "svg.hashsalt": "pwlact",
     "figure.constrained_layout.use": True,
@@ -60,7 +62,7 @@ def save(figure: Figure, path: Path) -> None:
     """
     buffer = BytesIO()
     # dates and versions in the metadata would make every file differ from the last
-    metadata = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}}
+    metadata = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}, "svg": {"Date": None}}
     kind = path.suffix.removeprefix(".")
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata.get(kind))
     write_atomically(path, lambda file: file.write(buffer.getbuffer()))

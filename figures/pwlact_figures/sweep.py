@@ -52,9 +52,7 @@ class _Table:
         self.sigmas = np.array(sorted({row["sigma"] for row in rows}))
         self._place = {(row["classes"], row["sigma"]): row for row in rows}
         self.at_bound = self._each(lambda row: bool(row["at_bound"])) == 1
-        self.vague = (
-            self._each(lambda row: not row["identifiable"] and not row["degenerate"]) == 1
-        ) & ~self.at_bound
+        self.vague = (self._each(lambda row: not row["identifiable"] and not row["degenerate"]) == 1) & ~self.at_bound
         self.degenerate = self._each(lambda row: row["degenerate"]) == 1
 
     def values(self, name: str) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ def _activation(axes: Axes, record: dict[str, Any]) -> None:
 
 def _correlations(axes: Axes, record: dict[str, Any]) -> None:
     means, rho = np.array(record["means"]), np.array(record["rho"])
-    colours = np.where(rho < 0, VERMILION, BLUE)
+    colours = [VERMILION if value < 0 else BLUE for value in rho]
     axes.vlines(means, 0, rho, colors=colours, linewidth=1.5)
     axes.scatter(means, rho, c=colours, s=10, zorder=3)
     axes.axhline(0, color="black", linewidth=0.6)

@@ -1,8 +1,8 @@
 """Sign patterns: the one eigenproblem behind every exact optimum of the correlation objective.
 
 Let g_k be the part of the normalised class indicator that a function space can see: D_k in hat coordinates, the
-centred posterior (p(k|x) - p_k) / sqrt(p_k (1 - p_k)) among all functions. With its Gram matrix M = (E[g_k g_l]) and signs
-s_k = sign(rho_k), S = diag(s), the best f for that pattern is
+centred posterior (p(k|x) - p_k) / sqrt(p_k (1 - p_k)) among all functions. With its Gram matrix M = (E[g_k g_l])
+and signs s_k = sign(rho_k), S = diag(s), the best f for that pattern is
 
     f = sum_k s_k rho_k g_k / lambda,        M S rho = lambda rho,        lambda = sum_k s_k rho_k^2 = R(f),
 
@@ -18,7 +18,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pwlact.correlation.objective import Objective, reward, signs
-
 
 # More starts from single classes than this are neighbours of each other, and each costs an eigenproblem a step.
 _MOST_STARTS = 32

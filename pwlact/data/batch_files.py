@@ -107,9 +107,7 @@ def _labels(path: Path, labels: Any) -> np.ndarray:
     # bool is a kind of int, and no label
     wrong = [item for item in labels if type(item) is not int] if isinstance(labels, list) else [labels]
     if wrong:
-        raise InputError(
-            f"{path}: labels hold {shown(wrong[0])}, expected a list of whole numbers; {repair(path)}"
-        )
+        raise InputError(f"{path}: labels hold {shown(wrong[0])}, expected a list of whole numbers; {repair(path)}")
     # object: an integer of any size gets as far as the check of the range
     return np.array(labels, dtype=object)
 

@@ -103,9 +103,7 @@ def split(data: Cifar10, val_size: int, limit: int | None) -> tuple[Images, Imag
     checks.at_least("val_size", val_size, 1)
     rest = len(data.train) - val_size
     if rest < 1:
-        raise InputError(
-            f"val_size must leave at least 1 of the {len(data.train)} training images, got {val_size}"
-        )
+        raise InputError(f"val_size must leave at least 1 of the {len(data.train)} training images, got {val_size}")
     count = rest if limit is None else min(rest, checks.at_least("limit", limit, 1))
     return _part(data.train, 0, count), _part(data.train, rest, len(data.train))
 

@@ -130,9 +130,7 @@ def repair(path: Path) -> str:
 
 
 def _started(directory: Path) -> list[tuple[Path, Layout]]:
-    candidates = [
-        (folder, layout) for layout in (BINARY, PYTHON) for folder in (directory, directory / layout.folder)
-    ]
+    candidates = [(folder, layout) for layout in (BINARY, PYTHON) for folder in (directory, directory / layout.folder)]
     return [pair for pair in candidates if len(pair[1].missing(pair[0])) < len(pair[1].files)]
 
 

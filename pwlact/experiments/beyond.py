@@ -26,7 +26,15 @@ def _equal(means: Array) -> Array:
 
 
 def _normal(mean: float, sigma: float) -> Density:
-    return stats.norm(mean, sigma).pdf
+    return lambda x: stats.norm.pdf(x, mean, sigma)
+
+
+def _student(freedom: float, mean: float, scale: float) -> Density:
+    return lambda x: stats.t.pdf(x, freedom, mean, scale)
+
+
+def _skew_normal(shape: float, mean: float, scale: float) -> Density:
+    return lambda x: stats.skewnorm.pdf(x, shape, mean, scale)
 
 
 def _gaussian(_: np.random.Generator, means: Array, sigma: float) -> tuple[list[Density], Array]:
@@ -51,18 +59,17 @@ def _random_means(rng: np.random.Generator, means: Array, sigma: float) -> tuple
 def _heavy(rng: np.random.Generator, means: Array, sigma: float) -> tuple[list[Density], Array]:
     freedom = rng.uniform(3, 8, len(means))
     # scaled so that every class has variance sigma^2
-    return [
-        stats.t(f, loc=mean, scale=sigma * np.sqrt((f - 2) / f)).pdf
-        for f, mean in zip(freedom, means, strict=True)
-    ], _equal(means)
+    scales = sigma * np.sqrt((freedom - 2) / freedom)
+    return [_student(*each) for each in zip(freedom, means, scales, strict=True)], _equal(means)
 
 
 def _skewed(rng: np.random.Generator, means: Array, sigma: float) -> tuple[list[Density], Array]:
     densities = []
     for mean, shape in zip(means, rng.normal(0, 4, len(means)), strict=True):
-        spread = stats.skewnorm(shape).std()
-        centre = stats.skewnorm(shape).mean()
-        densities.append(stats.skewnorm(shape, loc=mean - sigma * centre / spread, scale=sigma / spread).pdf)
+        # mean and deviation of the standard skew normal
+        tilt = shape / np.hypot(1, shape) * np.sqrt(2 / np.pi)
+        spread, centre = np.sqrt(1 - tilt**2), tilt
+        densities.append(_skew_normal(shape, mean - sigma * centre / spread, sigma / spread))
     return densities, _equal(means)
 
 
@@ -103,8 +110,8 @@ def run(
         progress: called with (optima solved, in all).
 
     Returns:
-        JSON-able: rows [{family, n, r2_mean, r2_sd, r2_min, beta_median, reward_mean, draws [{r2, beta, x0, reward}]}], the fit
-        unweighted over 33 knots on [-3, 3] in units of the mixture's standard deviation.
+        JSON-able: rows [{family, n, r2_mean, r2_sd, r2_min, beta_median, reward_mean, draws [{r2, beta, x0,
+        reward}]}], the fit unweighted over 33 knots on [-3, 3] in units of the mixture's standard deviation.
 
     Raises:
         InputError: a number outside its range.

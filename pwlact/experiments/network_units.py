@@ -98,12 +98,12 @@ class _Moments:
 def _collect(model: nn.Module, batches: Batches, measure: Any) -> dict[str, Any]:
     """Sum over the batches of `measure(name, x, labels)`, x the layer's input as (C, samples) in float64."""
     sums: dict[str, Any] = {}
-    labels = torch.empty(0, dtype=torch.int64)
+    labels_now = torch.empty(0, dtype=torch.int64)
 
     def hook(name: str) -> Any:
         def add(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             x = inputs[0].movedim(1, 0).flatten(2).double()
-            measured = measure(name, x.flatten(1), labels.repeat_interleave(x.shape[2]))
+            measured = measure(name, x.flatten(1), labels_now.repeat_interleave(x.shape[2]))
             sums[name] = measured if name not in sums else sums[name] + measured
 
         return add
@@ -111,7 +111,8 @@ def _collect(model: nn.Module, batches: Batches, measure: Any) -> dict[str, Any]
     handles = [module.register_forward_pre_hook(hook(name)) for name, module in activations(model)]
     model.eval()
     try:
-        for images, labels in batches.epoch(0):  # noqa: B007: the hooks read the labels
+        for images, labels in batches.epoch(0):
+            labels_now = labels
             model(images)
     finally:
         for handle in handles:

@@ -5,7 +5,8 @@ pwlact sweep --classes 2:20 --sigma 0.1:10:50        950 problems, Swish fits in
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
@@ -111,7 +112,25 @@ def run(config: SweepConfig, progress: Progress | None = None) -> dict[str, Any]
         beta, x0, scale, offset, r2 (null where degenerate), at_bound (names of the parameters on a bound of the
         search), identifiable (whether beta means anything) and degenerate; seconds, config, environment.
     """
-    start = perf_counter()
+    with _one_thread():
+        start = perf_counter()
+        rows = _rows(config, progress)
+        seconds = perf_counter() - start
+        return {"rows": rows, "seconds": seconds, "config": asdict(config), "environment": environment()}
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """In batches of small matrices, threads spend their time waiting for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _rows(config: SweepConfig, progress: Progress | None) -> list[dict[str, Any]]:
     sigmas = torch.tensor(config.sigmas, dtype=torch.float64)
     total = len(config.classes) * len(config.sigmas)
     rewards, curves = [], []
@@ -123,9 +142,7 @@ def run(config: SweepConfig, progress: Progress | None = None) -> dict[str, Any]
             progress(done * len(config.sigmas), total)
     pairs = [(classes, sigma) for classes in config.classes for sigma in config.sigmas]
     fits = _fits(config, torch.cat(curves))
-    rows = [_row(config, pair, reward, fit) for pair, reward, fit in zip(pairs, rewards, fits, strict=True)]
-    seconds = perf_counter() - start
-    return {"rows": rows, "seconds": seconds, "config": asdict(config), "environment": environment()}
+    return [_row(config, pair, reward, fit) for pair, reward, fit in zip(pairs, rewards, fits, strict=True)]
 
 
 def _solve(config: SweepConfig, classes: int, sigmas: Tensor, *, thorough: bool = False) -> tuple[Tensor, Tensor]:
@@ -211,9 +228,7 @@ def parse_sigmas(text: str) -> tuple[float, ...]:
     try:
         count = int(parts[2])
     except ValueError:
-        raise checks.InputError(
-            f"--sigma: the count in LOW:HIGH:COUNT must be a whole number; got {text!r}"
-        ) from None
+        raise checks.InputError(f"--sigma: the count in LOW:HIGH:COUNT must be a whole number; got {text!r}") from None
     checks.at_least("count of sigmas", count, 2, "a range has two ends")
     if count > _MOST_PROBLEMS:
         raise checks.InputError(f"count of sigmas must be at most {_MOST_PROBLEMS:,}, got {count:,}")

@@ -31,10 +31,10 @@ class Curve:
 
 
 def read_curves(path: Path, epoch: int | None = None) -> list[Curve]:
-    """Curves of a run (its folder or activations.npz), of `pwlact unit` (folder or result.json), or x and y in CSV or NPZ.
+    """Curves of a run (its folder or activations.npz), of `pwlact unit` (its folder or result.json), or of a file.
 
     Args:
-        path: file or folder.
+        path: one of these, or a CSV or NPZ with x and y.
         epoch: epoch of a run; the last unless given.
 
     Returns:
@@ -88,9 +88,7 @@ def _from_csv(path: Path) -> Curve:
             rows = list(csv.DictReader(file))
         return _curve(path, [row["x"] for row in rows], [row["y"] for row in rows])
     except (KeyError, TypeError, ValueError, OSError, csv.Error) as error:
-        raise InputError(
-            f"{path} is no curve: expected a header with columns x and y, and numbers below"
-        ) from error
+        raise InputError(f"{path} is no curve: expected a header with columns x and y, and numbers below") from error
 
 
 def _from_npz(path: Path) -> Curve:

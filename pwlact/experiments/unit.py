@@ -96,9 +96,7 @@ class UnitConfig:
         checks.not_negative("smoothness", self.smoothness)
         if self.smoothness and (self.certify or self.solver == "posterior"):
             what = "certify" if self.certify else "solver posterior"
-            raise checks.InputError(
-                f"{what} knows no roughness penalty: leave smoothness at 0, got {self.smoothness}"
-            )
+            raise checks.InputError(f"{what} knows no roughness penalty: leave smoothness at 0, got {self.smoothness}")
         # what these refuse should be refused before anything is computed or written
         _ = self.grid, self.options, self.mixture()
 

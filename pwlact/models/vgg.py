@@ -44,9 +44,7 @@ class VGG(nn.Module):
         fully connected layers are dropped, as is usual on CIFAR.
     """
 
-    def __init__(
-        self, depths: tuple[int, ...], width: float, activation: ActivationFactory, classes: int = 10
-    ) -> None:
+    def __init__(self, depths: tuple[int, ...], width: float, activation: ActivationFactory, classes: int = 10) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         channels = 3

@@ -24,9 +24,7 @@ class HatMoments(NamedTuple):
     neighbour: Float[Tensor, "*batch segments"]
 
 
-def gaussian_hat_moments(
-    mean: Float[Tensor, "*batch"], sigma: Float[Tensor, "*batch"], knots: Knots
-) -> HatMoments:
+def gaussian_hat_moments(mean: Float[Tensor, "*batch"], sigma: Float[Tensor, "*batch"], knots: Knots) -> HatMoments:
     """Hat moments under N(mean, sigma^2), with the two edge segments extended linearly to infinity.
 
     On a segment [t_i, t_{i+1}] the two hats are 1 - w and w with w = (x - t_i) / h, so their moments are those of

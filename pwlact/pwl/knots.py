@@ -39,9 +39,7 @@ class Knots:
             or self.low + self.spacing == self.low
             or self.high - self.spacing == self.high
         ):
-            raise checks.InputError(
-                f"{self.count} knots on [{self.low}, {self.high}] cannot be told apart in double"
-            )
+            raise checks.InputError(f"{self.count} knots on [{self.low}, {self.high}] cannot be told apart in double")
 
     @property
     def spacing(self) -> float:

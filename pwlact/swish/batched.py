@@ -13,8 +13,7 @@ with J_i = -s (c_i - c c'c_i / c'c), Kaufman's Jacobian of r.
 References:
     Golub and Pereyra, "The differentiation of pseudo-inverses and nonlinear least squares problems whose variables
     separate", 1973, section 4 (F and its gradient).
-    Kaufman, "A variable projection method for solving separable nonlinear least squares problems", 1975 (J).
-    Marquardt, "An algorithm for least-squares estimation of nonlinear parameters", 1963 (the damping).
+    Kaufman, "A variable projection method for separable nonlinear least squares problems", 1975 (J).
 """
 
 from __future__ import annotations
@@ -31,18 +30,16 @@ from pwlact.swish.fit import _EXACT, _STARTS, _VAGUE, PARAMETERS, _bounds, _chec
 
 _Array = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
-_Rows = NDArray[np.intp] | _Bools
 
-# The search starts from the best points of this grid (of beta, geometric, and x0, uniform; its ends are left out).
+# The search starts from this grid (of beta, geometric, and x0, uniform; its ends are left out), that of `fit_swish`.
 _GRID = (12, 19)
 _MOST_STEPS = 200
 # A step of this size, in log beta and in half widths of the interval, ends the search.
 _SMALL_STEP = 1e-9
-_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-2, 1e-12, 1e12
-# Squared length of c below which phi is a constant: for the grid to rounding, as least squares has it there, and
-# for the search only where the squares underflow, because c stays accurate relative to its own length.
+# The first step is short, lest it leaves the valley that it starts in.
+_FIRST_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1.0, 1e-12, 1e12
+# Squared length of c below which phi counts as constant: where c is rounding (grid), where squares underflow (search).
 _FLAT, _VANISHED = 1e-28, 1e-280
-_TINY = np.finfo(float).tiny
 
 
 @dataclass(frozen=True)
@@ -56,8 +53,7 @@ class BatchedSwishFit:
         offset: level of the left arm, in units of y.
         r2: share of the (weighted) variance explained; NaN for a constant curve.
         beta_stderr: standard error of beta; NaN for a constant curve.
-        beta_at_bound: whether beta sits on a bound of the search.
-        x0_at_bound: the same of x0.
+        beta_at_bound, x0_at_bound: whether it sits on a bound of the search.
     """
 
     beta: _Array
@@ -81,9 +77,7 @@ class BatchedSwishFit:
 
 
 def fit_swish_batched(x: ArrayLike, curves: ArrayLike, weights: ArrayLike | None = None) -> BatchedSwishFit:
-    """Fit scale (x - x0) sigmoid(beta (x - x0)) + offset to each curve by (weighted) least squares.
-
-    The same problem, bounds, starts and verdicts as `fit_swish`, for all curves at once.
+    """Fit a Swish to each curve by (weighted) least squares: problem, bounds and verdicts of `fit_swish`.
 
     Args:
         x: positions that all curves share, shape (N,), at least 5 different finite numbers.
@@ -100,7 +94,7 @@ def fit_swish_batched(x: ArrayLike, curves: ArrayLike, weights: ArrayLike | None
     centre, half = (x.max() + x.min()) / 2, (x.max() - x.min()) / 2
     share = weights / weights.sum()
     mean = curves @ share
-    deviation = np.sqrt(((curves - mean[:, None]) ** 2) @ share)
+    deviation = np.sqrt((curves - mean[:, None]) ** 2 @ share)
     # rounding of a constant is no curve
     deviation[deviation <= np.finfo(float).eps * np.abs(curves).max(axis=1, initial=0)] = 0
     family = _Family((x - centre) / half, np.sqrt(share))
@@ -127,8 +121,7 @@ class _Local(NamedTuple):
         gradient: F_i, shape (M, 2).
         hessian: F_ij, as its entries 00, 11, 01, shape (M, 3).
         metric: J'J, likewise; divided by r'r / (N - 4), the inverse covariance of theta.
-        scale: s, shape (M,).
-        level: <phi>, shape (M,).
+        scale, level: s and <phi>, each of shape (M,).
     """
 
     theta: _Array
@@ -139,12 +132,10 @@ class _Local(NamedTuple):
     scale: _Array
     level: _Array
 
-    def take(self, rows: _Rows) -> _Local:
-        """A copy of some rows."""
+    def take(self, rows: NDArray[Any]) -> _Local:
         return _Local(*(part[rows] for part in self))
 
-    def put(self, rows: _Rows, other: _Local) -> None:
-        """Overwrite some rows."""
+    def put(self, rows: NDArray[Any], other: _Local) -> None:
         for part, new in zip(self, other, strict=True):
             part[rows] = new
 
@@ -206,7 +197,7 @@ def _dot(a: _Array, b: _Array) -> _Array:
 
 
 def _columns(*parts: NDArray[Any]) -> NDArray[Any]:
-    return np.stack(parts, axis=1)
+    return np.array(parts).T
 
 
 def _squares(a: _Array) -> _Array:
@@ -222,9 +213,9 @@ def _starts(family: _Family, y: _Array) -> _Array:
     """
     axes = [np.linspace(family.low[i], family.high[i], _GRID[i])[1:-1] for i in range(2)]
     points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-    c = family.centred(family.shapes(points)[0])
-    direction = c / np.sqrt(np.maximum((c * c).sum(axis=-1, keepdims=True), _FLAT))
-    explained = (y @ direction.reshape(-1, y.shape[1]).T).reshape(-1, *points.shape[:2]) ** 2
+    c = family.centred(family.shapes(points)[0]).reshape(-1, y.shape[1])
+    direction = c / np.sqrt(np.maximum(_dot(c, c), _FLAT))[:, None]
+    explained = (y @ direction.T).reshape(-1, *points.shape[:2]) ** 2
     highest = maximum_filter(explained, size=(1, 3, 3), mode="nearest")
     peaks = np.where(explained >= highest, explained, -1).reshape(len(y), points[..., 0].size)
     best = np.argsort(-peaks, axis=1, kind="stable")[:, :_STARTS]
@@ -299,12 +290,11 @@ def _in_units(
 def _deviation_of_log_beta(family: _Family, best: _Local) -> _Array:
     """Standard error of log beta, from its entry of r'r / (N - 4) (J'J)^{-1}; infinite where that is singular."""
     a, b, off = best.metric.T
-    left = a - off**2 / np.maximum(b, _TINY)
-    variance = best.cost / max(1, len(family.u) - len(PARAMETERS))
+    left = a - off**2 / np.maximum(b, np.finfo(float).tiny)
+    variance = best.cost / (len(family.u) - len(PARAMETERS))
     deviation = np.sqrt(np.divide(variance, left, out=np.full_like(left, np.inf), where=left > 0))
     for i in np.flatnonzero(best.cost <= _EXACT**2):
         # the residual is rounding, and tells nothing: an exact curve determines beta, or leaves it open
-        log_beta, x0 = best.theta[i]
-        found = {"beta": np.exp(log_beta), "x0": x0, "scale": best.scale[i], "offset": 0.0}
+        found = {"beta": np.exp(best.theta[i, 0]), "x0": best.theta[i, 1], "scale": best.scale[i], "offset": 0.0}
         deviation[i] = 0.0 if _determined(family.u, family.root**2, found) else np.inf
     return deviation

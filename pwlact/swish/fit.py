@@ -108,7 +108,7 @@ def fit_swish(x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> S
     x, y, weights = _checked(x, y, weights)
     spread = np.average((y - np.average(y, weights=weights)) ** 2, weights=weights)
     if spread <= (np.finfo(float).eps * np.abs(y).max()) ** 2:
-        return SwishFit(1.0, 0.0, 0.0, float(y.mean()), np.nan, dict.fromkeys(PARAMETERS, np.nan), (), False)
+        return SwishFit(1.0, 0.0, 0.0, float(y.mean()), np.nan, {name: np.nan for name in PARAMETERS}, (), False)
     low, high = _bounds(x)
     parameters = _refine(x, y, weights, low, high)
     best = {name: float(parameters[name].value) for name in PARAMETERS}
@@ -116,12 +116,11 @@ def fit_swish(x: ArrayLike, y: ArrayLike, weights: ArrayLike | None = None) -> S
     stderr = {name: _or_nan(parameters[name].stderr) for name in PARAMETERS}
     if residual <= _EXACT**2 * spread and _determined(x, weights, best):
         # lmfit scales the curvature by the residual, and gives no errors where that vanishes: they do as well
-        stderr = dict.fromkeys(PARAMETERS, 0.0)
+        stderr = {name: 0.0 for name in PARAMETERS}
     at_bound = tuple(
         name
         for name in ("beta", "x0")
-        if min(best[name] - low[name], high[name] - best[name])
-        < 1e-3 * min(high[name] - low[name], abs(best[name]))
+        if min(best[name] - low[name], high[name] - best[name]) < 1e-3 * min(high[name] - low[name], abs(best[name]))
     )
     identifiable = not at_bound and stderr["beta"] < _VAGUE * best["beta"]
     return SwishFit(
@@ -164,9 +163,7 @@ def _linear_part(x: _Array, y: _Array, weights: _Array, beta: float, x0: float) 
     return float(scale), float(offset), float(residual @ residual)
 
 
-def _refine(
-    x: _Array, y: _Array, weights: _Array, low: dict[str, float], high: dict[str, float]
-) -> lmfit.Parameters:
+def _refine(x: _Array, y: _Array, weights: _Array, low: dict[str, float], high: dict[str, float]) -> lmfit.Parameters:
     """The four parameters with their standard errors, by Levenberg-Marquardt from the best starts of a grid."""
     import lmfit  # slow to import, and only this function needs it
 

@@ -40,9 +40,7 @@ class Certificate:
     consistent: int
 
 
-def certify(
-    gram: Float[Tensor, "classes classes"], progress: Callable[[int, int], None] | None = None
-) -> Certificate:
+def certify(gram: Float[Tensor, "classes classes"], progress: Callable[[int, int], None] | None = None) -> Certificate:
     """The global optimum of the signed objective with Gram matrix M, by enumeration.
 
     Args:
@@ -101,8 +99,7 @@ def _consistent(rho: Tensor, signs: Tensor) -> Tensor:
     """Whether the signs of rho, or of -rho, are the pattern; zeros fit the sign +1."""
     zero = _ZERO * rho.abs().amax(-1, keepdim=True)
     fits = [
-        ((signed > zero) | ((signed.abs() <= zero) & (signs > 0))).all(-1)
-        for signed in (rho * signs, -rho * signs)
+        ((signed > zero) | ((signed.abs() <= zero) & (signs > 0))).all(-1) for signed in (rho * signs, -rho * signs)
     ]
     return fits[0] | fits[1]
 

@@ -93,9 +93,7 @@ class ClassDensities:
         density = joint.sum(-1)
         seen = density > np.finfo(float).tiny
         if not seen.any():
-            raise checks.InputError(
-                "every density is 0 at every point asked for: give points nearer to the classes"
-            )
+            raise checks.InputError("every density is 0 at every point asked for: give points nearer to the classes")
         posterior = joint / np.where(seen, density, 1.0)[:, None]
         nearest = np.abs(x[:, None] - x[seen]).argmin(1)
         return np.where(seen[:, None], posterior, posterior[seen][nearest])

@@ -50,7 +50,7 @@ def predict_tail(eigenvalue: float, sigma: float) -> TailPrediction:
 
 
 def bulk_eigenvalue(reward: float, priors: ArrayLike) -> float:
-    """lambda of the bulk operator, from that of the K x K problem, whose kernel sums to about K p / (1 - p) = K / (K-1).
+    """lambda of the bulk operator, whose kernel has mass 1, from that of the K x K problem.
 
     E[p(k|x) p(l|x)] summed over l is p_k, so M's rows hold mass 1 / (1 - p): the eigenvalue in units of that mass.
     """

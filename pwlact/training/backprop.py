@@ -22,9 +22,7 @@ class Backprop:
         InputError: a rate is not above zero.
     """
 
-    def __init__(
-        self, model: nn.Module, *, lr: float = 1e-3, act_lr: float = 1e-2, precision: str = "fp32"
-    ) -> None:
+    def __init__(self, model: nn.Module, *, lr: float = 1e-3, act_lr: float = 1e-2, precision: str = "fp32") -> None:
         self.model = model
         self.precision = precision
         values = [module.values for module in learnable(model)]

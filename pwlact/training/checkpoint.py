@@ -64,9 +64,7 @@ def load_model(path: Path, model: nn.Module) -> None:
     try:
         model.load_state_dict(_read(path)["model"])
     except (KeyError, RuntimeError, TypeError) as error:
-        raise InputError(
-            f"checkpoint {path} does not fit this model: {' '.join(str(error).split())[:200]}"
-        ) from error
+        raise InputError(f"checkpoint {path} does not fit this model: {' '.join(str(error).split())[:200]}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

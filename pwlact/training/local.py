@@ -63,9 +63,7 @@ class LocalCorrelation:
         self.model = model
         self.modules = learnable(model)
         if not self.modules:
-            raise checks.InputError(
-                "the local rule has nothing to learn: no PiecewiseLinearActivation in the model"
-            )
+            raise checks.InputError("the local rule has nothing to learn: no PiecewiseLinearActivation in the model")
         self.classes = checks.at_least("classes", classes, 2)
         self.smoothness = checks.not_negative("smoothness", smoothness)
         self.positions = checks.at_least("positions", positions, 1)

@@ -111,9 +111,7 @@ class RunFolder:
             activations = read_activations(self.path)
             activations.cut(len(history))
             if activations.epochs < len(history):
-                raise InputError(
-                    f"{self.path / ACTIVATIONS} is older than the checkpoint: start over with --force"
-                )
+                raise InputError(f"{self.path / ACTIVATIONS} is older than the checkpoint: start over with --force")
         return history, activations
 
     def finish(self, result: dict[str, Any]) -> None:
@@ -145,8 +143,7 @@ class RunFolder:
             raise InputError(f"{self.path} holds a finished run: use --force to replace it, or another --out")
         if (self.path / CONFIG).exists() and not resume:
             raise InputError(
-                f"{self.path} holds an unfinished run: use --resume to go on, --force to start over, "
-                "or another --out"
+                f"{self.path} holds an unfinished run: use --resume to go on, --force to start over, or another --out"
             )
 
     def _check_same(self, config: dict[str, Any]) -> None:

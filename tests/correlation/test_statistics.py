@@ -137,16 +137,12 @@ def test_many_samples_come_near_the_mixture():
 
 @pytest.mark.parametrize("statistics", ["mixture", "samples"])
 def test_rows_of_the_second_moments_sum_to_the_mean(statistics):
-    made = (
-        of_mixture(MIXTURES["even"]) if statistics == "mixture" else HatStatistics.from_samples(*draw(), 4, KNOTS)
-    )
+    made = of_mixture(MIXTURES["even"]) if statistics == "mixture" else HatStatistics.from_samples(*draw(), 4, KNOTS)
     assert_close(made.second_moments().sum(-1), made.mean, atol=1e-12)
     assert made.mean.sum().item() == pytest.approx(1, rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    "labels", [[0, 1, 3], [0, -1, 2], [0, 1], [[0, 1, 2]]], ids=["high", "low", "few", "shape"]
-)
+@pytest.mark.parametrize("labels", [[0, 1, 3], [0, -1, 2], [0, 1], [[0, 1, 2]]], ids=["high", "low", "few", "shape"])
 @pytest.mark.usefixtures("unchecked")
 def test_labels_that_do_not_fit_are_refused(labels):
     x = torch.zeros(3)

@@ -166,9 +166,7 @@ def test_global_random_state_is_left_alone(data, tmp_path):
 
 def test_it_learns(data, tmp_path):
     many = Cifar10(cifar_shaped(200, 0), data.test, data.class_names, data.source)
-    config = replace(
-        TINY, mode="local", limit=None, epochs=4, batch_size=16, width=0.125, lr=5e-3, precision="fp32"
-    )
+    config = replace(TINY, mode="local", limit=None, epochs=4, batch_size=16, width=0.125, lr=5e-3, precision="fp32")
     history = train(config, many, tmp_path)["history"]
     assert history[-1]["train_loss"] < 0.7 * history[0]["train_loss"]
     assert history[-1]["train_accuracy"] > 0.35  # chance is 0.1

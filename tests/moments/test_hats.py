@@ -35,9 +35,7 @@ def assert_equals_mpmath(mean, sigma, knots):
                 assert abs(value) <= 2 * SMALLEST
                 continue
             error = float(abs(value - total) / size)
-            assert error <= LIMIT, (
-                f"{name}[{place}] = {value!r}, exact {mpmath.nstr(total, 17)}, error {error:.1e}"
-            )
+            assert error <= LIMIT, f"{name}[{place}] = {value!r}, exact {mpmath.nstr(total, 17)}, error {error:.1e}"
 
 
 @pytest.mark.parametrize("spacings", SIGMAS, ids=str)

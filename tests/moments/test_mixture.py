@@ -110,9 +110,7 @@ def test_samples_repeat_with_their_seed():
     assert not torch.equal(a, c)
 
 
-@pytest.mark.parametrize(
-    "build", [GaussianMixture.standardised, lambda k, s: GaussianMixture.even(k, s, -1.0, 1.0)]
-)
+@pytest.mark.parametrize("build", [GaussianMixture.standardised, lambda k, s: GaussianMixture.even(k, s, -1.0, 1.0)])
 @pytest.mark.parametrize(
     ("classes", "sigma", "fragments"),
     [

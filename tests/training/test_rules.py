@@ -311,9 +311,7 @@ def test_nothing_to_learn(net):
 
 def test_activation_that_starts_as_a_constant():
     with pytest.raises(InputError, match="starts as a constant"):
-        LocalCorrelation(
-            nn.Sequential(nn.Linear(2, 2), PiecewiseLinearActivation(Knots(5, -3.0, -1.0))), classes=4
-        )
+        LocalCorrelation(nn.Sequential(nn.Linear(2, 2), PiecewiseLinearActivation(Knots(5, -3.0, -1.0))), classes=4)
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Run folders: who may write, what survives, what a full disk leaves."""
 
 import errno
-import os
 import json
+import os
 import resource
 import tempfile
 from contextlib import contextmanager
@@ -61,9 +61,7 @@ def test_finished_run_is_kept_unless_forced(tmp_path, net):
     for options in ({}, {"resume": True}):
         with pytest.raises(InputError) as error:
             RunFolder(tmp_path, **options)
-        assert str(error.value) == (
-            f"{tmp_path} holds a finished run: use --force to replace it, or another --out"
-        )
+        assert str(error.value) == (f"{tmp_path} holds a finished run: use --force to replace it, or another --out")
     assert contents(tmp_path) == before
 
 
@@ -124,9 +122,7 @@ def test_resume_with_other_settings(tmp_path, net, change, told):
     before = contents(tmp_path)
     with pytest.raises(InputError) as error:
         RunFolder(tmp_path, resume=True).begin({**CONFIG, **change})
-    assert str(error.value) == (
-        f"{tmp_path} was run with {told}: resume with the same settings, or use another --out"
-    )
+    assert str(error.value) == (f"{tmp_path} was run with {told}: resume with the same settings, or use another --out")
     assert contents(tmp_path) == before
 
 

@@ -100,7 +100,11 @@ def _solve_smooth(problem: Problem, thorough: bool) -> Solution:
 
 
 def _climb_smooth(problem: Problem, pencil: "_SmoothPencil", start: Tensor) -> Iterator[Tensor]:
-    """Knot values of each pattern on the way from `start`."""
+    """Climb from `start`, one pattern after another.
+
+    Yields:
+        the knot values of each pattern.
+    """
     rho = problem.statistics.correlations(start)
     for _ in range(_MAX_PATTERNS):
         pattern = signs(rho, problem.objective)

@@ -115,8 +115,7 @@ def log_softmax_expressive() -> Measurement:
     """Rank of both Jacobians, and softmax recovered from log-softmax."""
     z = draws(scale=1.0)
     ranks = [
-        int(torch.linalg.matrix_rank(jacobian(f, z), atol=1e-9).max())
-        for f in (lambda v: v.log_softmax(-1), softmax)
+        int(torch.linalg.matrix_rank(jacobian(f, z), atol=1e-9).max()) for f in (lambda v: v.log_softmax(-1), softmax)
     ]
     error = largest(z.log_softmax(-1).exp() - softmax(z))
     return weigh(
@@ -190,9 +189,7 @@ def z_plus_softmax_weak() -> Measurement:
     """Off-diagonal entries against the diagonal."""
     j = jacobian(lambda z: z + softmax(z), draws(2000))
     ratio = largest(off_diagonal(j)) / j.diagonal(dim1=1, dim2=2).min()
-    return weigh(
-        below("largest off-diagonal entry over the least diagonal one, n = 2,000 draws,", ratio, 0.25 + 1e-9)
-    )
+    return weigh(below("largest off-diagonal entry over the least diagonal one, n = 2,000 draws,", ratio, 0.25 + 1e-9))
 
 
 def grouped_jacobian() -> Measurement:

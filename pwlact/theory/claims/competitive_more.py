@@ -34,10 +34,7 @@ def temperature_jacobian() -> Measurement:
 
 def temperature_limits() -> Measurement:
     """Softmax at tau = 1e-3 and 1e6, logits at least 0.05 apart."""
-    z = (
-        torch.stack([torch.randperm(UNITS, generator=torch.Generator().manual_seed(i)) for i in range(DRAWS)])
-        / 20.0
-    )
+    z = torch.stack([torch.randperm(UNITS, generator=torch.Generator().manual_seed(i)) for i in range(DRAWS)]) / 20.0
     hard = torch.nn.functional.one_hot(z.argmax(-1), UNITS)
     return weigh(
         exact("largest distance from one-hot at tau = 0.001", largest(softmax(z.double() / 1e-3) - hard)),
@@ -127,14 +124,10 @@ _CANDIDATES = (
     _claim("softmax-jacobian", "softmax: da_i/dz_j = a_i (delta_ij - a_j)", first.softmax_jacobian),
     _claim("softmax-zero-sum", "softmax competition is zero-sum", first.softmax_zero_sum),
     _claim("softmax-winner", "a dominant unit (a_j near 1) receives most of the gradient", first.softmax_winner),
-    _claim(
-        "softmax-scale", "softmax loses scale: [10, 5, 1] and [100, 50, 10] give the same", first.softmax_scale
-    ),
+    _claim("softmax-scale", "softmax loses scale: [10, 5, 1] and [100, 50, 10] give the same", first.softmax_scale),
     _claim("log-softmax-jacobian", "log-softmax: da_i/dz_j = delta_ij - r_j", first.log_softmax_jacobian),
     _claim("log-softmax-range", "its output can be any real number", first.log_softmax_range),
-    _claim(
-        "log-softmax-differences", "it keeps differences: a_i - a_j = z_i - z_j", first.log_softmax_differences
-    ),
+    _claim("log-softmax-differences", "it keeps differences: a_i - a_j = z_i - z_j", first.log_softmax_differences),
     _claim("log-softmax-expressive", "it is more expressive than softmax", first.log_softmax_expressive),
     _claim(
         "log-softmax-suppression",

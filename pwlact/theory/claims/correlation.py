@@ -188,9 +188,7 @@ def closed_form_moments() -> Measurement:
     hats[torch.arange(len(x)), segment.long()] = 1 - w
     hats[torch.arange(len(x)), segment.long() + 1] = w
     errors = [
-        np.abs(
-            simpson((hats**power).numpy() * density[:, None].numpy(), x=x.numpy(), axis=0) - closed.numpy()
-        ).max()
+        np.abs(simpson((hats**power).numpy() * density[:, None].numpy(), x=x.numpy(), axis=0) - closed.numpy()).max()
         for power, closed in ((1, moments.first), (2, moments.square))
     ]
     return weigh(below("largest error of 66 hat moments against Simpson's rule", max(errors), 1e-8))
@@ -200,9 +198,7 @@ def optimum_is_global() -> Measurement:
     """Eight classes: the solver's reward against the best of all sign patterns."""
     found = optimum(8)
     best = certify(hat_gram(found.problem.statistics)[0])
-    return weigh(
-        exact(f"R less the best of {best.patterns} sign patterns, K = 8, sigma 1", found.reward - best.reward)
-    )
+    return weigh(exact(f"R less the best of {best.patterns} sign patterns, K = 8, sigma 1", found.reward - best.reward))
 
 
 def knots_interval() -> Measurement:

@@ -118,9 +118,7 @@ def relu_start_linear() -> Measurement:
     """A straight line through the ReLU that training starts from."""
     x = optimum().x
     return weigh(
-        above(
-            "R^2 of a straight line through the ReLU start, n = 33 knots", straightness(x, np.maximum(x, 0)), 0.95
-        )
+        above("R^2 of a straight line through the ReLU start, n = 33 knots", straightness(x, np.maximum(x, 0)), 0.95)
     )
 
 

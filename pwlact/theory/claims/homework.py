@@ -73,10 +73,7 @@ def shift_invariance() -> Measurement:
     """All three at z and z + 3.7."""
     z = draws()
     return weigh(
-        *(
-            exact(f"{name}: largest change with z + 3.7, {_N}", largest(f(z + 3.7) - f(z)))
-            for name, f in _MAPS.items()
-        )
+        *(exact(f"{name}: largest change with z + 3.7, {_N}", largest(f(z + 3.7) - f(z))) for name, f in _MAPS.items())
     )
 
 
@@ -137,9 +134,7 @@ def relumax_two() -> Measurement:
 
     def formula(t: Tensor) -> Tensor:
         return (
-            torch.where(t < 0, (t + b) / (2 * b + t), b / (2 * b - t))
-            .where(t > -b, 0)
-            .where(t < b, (t > 0).double())
+            torch.where(t < 0, (t + b) / (2 * b + t), b / (2 * b - t)).where(t > -b, 0).where(t < b, (t > 0).double())
         )
 
     def slope(t: Tensor) -> Tensor:

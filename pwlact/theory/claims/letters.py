@@ -29,6 +29,4 @@ _ROWS = (
 )
 
 
-LETTER_CLAIMS: tuple[Claim, ...] = tuple(
-    HOMEWORK.claim(name, stated, None, "pwlact letters") for name, stated in _ROWS
-)
+LETTER_CLAIMS: tuple[Claim, ...] = tuple(HOMEWORK.claim(name, stated, None, "pwlact letters") for name, stated in _ROWS)

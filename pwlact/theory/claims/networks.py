@@ -30,9 +30,7 @@ def _parity(name: str, other: str) -> Any:
     def measure(first: Study, second: Study) -> Measurement:
         (a, n), (b, _) = _test(first), _test(second)
         return weigh(
-            near(
-                f"accuracy of {name} less that of {other} in points, n = {n} images, one run each:", a - b, 0, 1.0
-            )
+            near(f"accuracy of {name} less that of {other} in points, n = {n} images, one run each:", a - b, 0, 1.0)
         )
 
     return measure
@@ -60,9 +58,7 @@ def _broad_to_sharp(study: Study) -> Measurement:
     layers = len(study["layers"])
     third = max(layers // 3, 1)
     early, late = np.mean(_betas(study, 0, third - 1)), np.mean(_betas(study, layers - third, layers - 1))
-    return weigh(
-        above(f"beta of the last third over that of the first third ({layers} layers)", late / early, 1.0)
-    )
+    return weigh(above(f"beta of the last third over that of the first third ({layers} layers)", late / early, 1.0))
 
 
 def _faster(resnet: Study, vgg: Study) -> Measurement:

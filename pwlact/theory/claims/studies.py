@@ -46,8 +46,6 @@ def from_studies(measure: Callable[..., Measurement], *names: str) -> Callable[[
         try:
             return measure(*studies)
         except (KeyError, IndexError, TypeError) as error:
-            raise InputError(
-                f"figures/results: {' or '.join(names)} lacks {error}; run its command again"
-            ) from error
+            raise InputError(f"figures/results: {' or '.join(names)} lacks {error}; run its command again") from error
 
     return measured
