@@ -62,7 +62,11 @@ def save(figure: Figure, path: Path) -> None:
     """
     buffer = BytesIO()
     # dates and versions in the metadata would make every file differ from the last
-    metadata = {"pdf": {"CreationDate": None, "Producer": None, "Creator": None}, "png": {"Software": None}, "svg": {"Date": None}}
+    metadata = {
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        "png": {"Software": None},
+        "svg": {"Date": None},
+    }
     kind = path.suffix.removeprefix(".")
     figure.savefig(buffer, format=kind, dpi=200, metadata=metadata.get(kind))
     write_atomically(path, lambda file: file.write(buffer.getbuffer()))

@@ -28,6 +28,9 @@ def determined(
     matrix = statistics.second_moments()
     size = matrix.diagonal(dim1=-2, dim2=-1)
     seen = size > UNSEEN * size.amax(-1, keepdim=True)
+    if bool(seen.all()):
+        identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype).expand_as(matrix)
+        return matrix + _tie(matrix), identity
     extension = _extension(seen).to(matrix.dtype)
     unseen = torch.diag_embed((~seen).to(matrix.dtype) * size.amax(-1, keepdim=True))
     matrix = extension.mT @ matrix @ extension + unseen

@@ -17,8 +17,19 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from pwlact import checks
 from pwlact.correlation.objective import Objective, reward, signs
 
+# Top eigenvalue of M below which it is the rounding of class means that are the same.
+_NOTHING = 1e-28
+# Share of the largest eigenvalue of M below which the others are rounding.
+_ROUNDING = 1e-16
+# The same where it is only to be seen which start gets highest, and the difference in R that is a tie there.
+_SCOUT, _TIE = 1e-10, 1e-8
+# Steps after which the start that is highest is the one that ends highest.
+_SCOUT_STEPS = 3
+# An iteration that has not settled by then is in a cycle.
+_MOST_PATTERNS = 50
 # More starts from single classes than this are neighbours of each other, and each costs an eigenproblem a step.
 _MOST_STARTS = 32
 
@@ -38,7 +49,7 @@ class Stationary(NamedTuple):
 
 
 class Gram:
-    """M = E[g_k g_l] with its square root H, ready to solve for one pattern after another.
+    """M = E[g_k g_l] = F F', ready to solve for one pattern after another.
 
     Args:
         matrix: M, symmetric and positive semi-definite, shape (*batch, K, K).
@@ -46,40 +57,37 @@ class Gram:
 
     def __init__(self, matrix: Float[Tensor, "*batch classes classes"]) -> None:
         spectrum, vectors = torch.linalg.eigh(matrix)
-        self.root = (vectors * spectrum.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
+        if bool((spectrum[..., -1] < _NOTHING).all()):
+            raise checks.InputError("the classes have the same input, up to rounding: no f correlates with any of them")
+        # overlapping classes make M of low rank to rounding: F has that many columns, and so do the eigenproblems
+        rank = int((spectrum > _ROUNDING * spectrum[..., -1:]).sum(-1).max().clamp(min=1))
+        self.factor = (vectors * spectrum.clamp(min=0).sqrt()[..., None, :])[..., -rank:]
 
-    def best(self, pattern: Float[Tensor, "*batch classes"]) -> Stationary:
-        """Best f of the pattern: rho = H q with q the top eigenvector of H S H."""
-        values, vectors = torch.linalg.eigh(self.root * pattern[..., None, :] @ self.root)
-        rho = (self.root @ vectors[..., -1:])[..., 0]
-        turned = reward(rho) < 0
-        return Stationary(pattern, torch.where(turned[..., None], -rho, rho), values[..., -1])
+    def best(self, pattern: Float[Tensor, "*shape classes"]) -> Stationary:
+        """Best f of each pattern; those of a batch of Gram matrices may have more dimensions in front."""
+        return _best(self.factor, pattern)
 
     def iterate(
-        self, rho: Float[Tensor, "*batch classes"], objective: Objective, most: int = 50
+        self, rho: Float[Tensor, "*shape classes"], objective: Objective, most: int = _MOST_PATTERNS
     ) -> Iterator[Stationary]:
-        """Pattern of rho -> its best f -> pattern of that f -> ..., until no problem of the batch changes.
+        """Pattern of rho -> its best f -> pattern of that f -> ..., until nothing changes.
 
         Args:
-            rho: correlations of the function to start from; may have batch dimensions of its own in front.
+            rho: correlations of the functions to start from, shape (*batch, K) or with more dimensions in front.
             objective: "signed", or "energy", whose pattern is always all +1.
             most: patterns after which it ends all the same: it is in a cycle.
 
-        Yields:
-            the best f of each pattern on the way; the last one is consistent, unless it is in a cycle.
+        Returns:
+            the best f of each pattern on the way, in the shape of the start; those that have settled stay as they
+            are and cost nothing more. The last ones are consistent, unless they are in a cycle.
         """
-        for _ in range(most):
-            found = self.best(signs(rho, objective))
-            yield found
-            rho = found.rho
-            if bool((signs(rho, objective) == found.pattern).all()):
-                return
+        return _iterate(self.factor, rho, objective, most)
 
     def single_classes(self) -> list[Float[Tensor, "*batch classes"]]:
         """Starts that put one class against all others: every class, or about 32 of them where there are more."""
-        classes = self.root.shape[-1]
-        ones = (2 * torch.eye(classes, dtype=self.root.dtype) - 1)[:: 1 + (classes - 1) // _MOST_STARTS]
-        return [one.expand(self.root.shape[:-1]) for one in ones]
+        classes = self.factor.shape[-2]
+        ones = (2 * torch.eye(classes, dtype=self.factor.dtype) - 1)[:: 1 + (classes - 1) // _MOST_STARTS]
+        return [one.expand(self.factor.shape[:-1]) for one in ones]
 
     def climb(self, starts: Sequence[Float[Tensor, "*batch classes"]], objective: Objective) -> list[Stationary]:
         """Iterate from every start at once, and give the way from the one that gets highest.
@@ -89,20 +97,99 @@ class Gram:
             objective: "signed" or "energy".
 
         Returns:
-            The patterns on the winner's way, where it ended last; in a batch every problem has its own winner.
+            The patterns on the winner's way, the highest last; in a batch every problem has its own winner.
         """
-        steps = list(self.iterate(torch.stack(list(starts)), objective))
-        scores = reward(steps[-1].rho, objective)
+        together = torch.stack(list(starts))
+        scores = torch.stack([reward(found.rho, objective) for found in self._scout(together, objective)]).amax(0)
         top = scores.amax(0)
-        winner = (scores >= top - 1e-9 * top.abs()).to(torch.int8).argmax(0)[None]
+        winner = (scores >= top - _TIE * top.abs()).to(torch.int8).argmax(0)
+        way = self._better(together[0], together.take_along_dim(winner[None, ..., None], 0)[0], objective)
+        for _ in range(_MOST_PATTERNS):
+            last = way[-1]
+            if bool((signs(last.rho, objective) == last.pattern).all()):
+                break
+            # a cycle: some ascent leads out of it, since the top of a pattern that is not its own is no optimum
+            way += list(self.iterate(self._ascend(last.rho, objective), objective))
+        return way
+
+    def _better(self, first: Tensor, other: Tensor, objective: Objective) -> list[Stationary]:
+        """The way from each problem's `first` start, or from its `other` where that ends really higher."""
+        if torch.equal(first, other):
+            return list(self.iterate(first, objective))
+        steps = list(self.iterate(torch.stack([first, other]), objective))
+        ends = reward(steps[-1].rho, objective)
+        higher = ends[1] > ends[0] + _TIE * ends[0].abs()
         way = [
             Stationary(
-                found.pattern.take_along_dim(winner[..., None], 0)[0],
-                found.rho.take_along_dim(winner[..., None], 0)[0],
-                found.bound.take_along_dim(winner, 0)[0],
+                torch.where(higher[..., None], found.pattern[1], found.pattern[0]),
+                torch.where(higher[..., None], found.rho[1], found.rho[0]),
+                torch.where(higher, found.bound[1], found.bound[0]),
             )
             for found in steps
         ]
         while len(way) > 1 and torch.equal(way[-1].pattern, way[-2].pattern):
             way.pop()
         return way
+
+    def _ascend(self, rho: Tensor, objective: Objective) -> Tensor:
+        """Correlations after 50 steps of u <- normalise(grad R(u) / 2 + c u), |u| = 1, rho = F u.
+
+        R + c |u|^2 is convex for c at least the top eigenvalue of M, so that no step lowers R (Journee, Nesterov,
+        Richtarik and Sepulchre, "Generalized power method for sparse principal component analysis", 2010).
+        """
+        spectrum = self.factor.square().sum(-2)
+        u = (rho[..., None, :] @ self.factor)[..., 0, :] / spectrum.clamp(min=torch.finfo(rho.dtype).tiny)
+        for _ in range(50):
+            slope = rho if objective == "energy" else rho.abs()
+            u = (slope[..., None, :] @ self.factor)[..., 0, :] + spectrum[..., -1:] * u
+            u = u / u.norm(dim=-1, keepdim=True)
+            rho = (self.factor @ u[..., None])[..., 0]
+        return rho
+
+    def _scout(self, starts: Tensor, objective: Objective) -> Iterator[Stationary]:
+        """`iterate` at low rank: good enough to tell which start gets highest, and several times faster."""
+        spectrum = self.factor.square().sum(-2)
+        rank = int((spectrum > _SCOUT * spectrum[..., -1:]).sum(-1).max())
+        return _iterate(self.factor[..., -rank:], starts, objective, _SCOUT_STEPS)
+
+
+def _iterate(factor: Tensor, rho: Tensor, objective: Objective, most: int) -> Iterator[Stationary]:
+    """The iteration of `Gram.iterate`.
+
+    Yields:
+        the state of all starts after each pattern.
+    """
+    classes, rank = factor.shape[-2:]
+    factors = factor.reshape(-1, classes, rank)
+    flat = rho.reshape(-1, classes)
+    problem = torch.arange(len(flat)) % len(factors)
+    state = Stationary(signs(flat, objective), flat, flat.new_zeros(len(flat)))
+    open_ = torch.arange(len(flat))
+    for _ in range(most):
+        pattern = signs(state.rho[open_], objective)
+        found = _best_once(factors, problem[open_], pattern)
+        state = Stationary(*(old.index_copy(0, open_, new) for old, new in zip(state, found, strict=True)))
+        yield Stationary(
+            state.pattern.reshape(rho.shape), state.rho.reshape(rho.shape), state.bound.reshape(rho.shape[:-1])
+        )
+        open_ = open_[(signs(found.rho, objective) != pattern).any(-1)]
+        if not len(open_):
+            return
+
+
+def _best(factor: Tensor, pattern: Tensor) -> Stationary:
+    """rho = F q with q the top eigenvector of F' S F."""
+    values, vectors = torch.linalg.eigh((factor.mT * pattern[..., None, :]) @ factor)
+    rho = (factor @ vectors[..., -1:])[..., 0]
+    turned = reward(rho) < 0
+    return Stationary(pattern, torch.where(turned[..., None], -rho, rho), values[..., -1])
+
+
+def _best_once(factors: Tensor, problem: Tensor, pattern: Tensor) -> Stationary:
+    """Best f of each row's problem and pattern; different starts soon meet in the same pattern, solved once."""
+    if len(problem) == 1:
+        return _best(factors[problem], pattern)
+    rows = torch.cat([problem[:, None].to(pattern.dtype), pattern], dim=-1)
+    once, where = torch.unique(rows, dim=0, return_inverse=True)
+    found = _best(factors[once[:, 0].long()], once[:, 1:])
+    return Stationary(*(part[where] for part in found))

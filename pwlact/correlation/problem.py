@@ -1,6 +1,6 @@
 """What a solver is given and what it returns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 import torch
@@ -84,10 +84,11 @@ class Snapshot:
     values: Float[Tensor, " knots"]
 
     @classmethod
-    def of(cls, problem: Problem, values: Tensor, step: int) -> "Snapshot":
-        """The state of a solver with the given knot values, shape (N,), of any scale."""
+    def film(cls, problem: Problem, values: Tensor, steps: Iterable[int]) -> "list[Snapshot]":
+        """The states with the given knot values, shape (states, N), of any scale, after so many steps."""
         values = values.detach()
-        return cls(step, float(problem.score(values)), problem.standard_form(values))
+        scores, shapes = problem.score(values).tolist(), problem.standard_form(values)
+        return [cls(*state) for state in zip(steps, scores, shapes, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """`HatStatistics`: all that the correlation objective needs to know about an input and its labels."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -79,11 +80,12 @@ class HatStatistics:
         """Class probabilities p_k."""
         return self.counts / self.counts.sum(-1, keepdim=True)
 
-    @property
+    @cached_property
     def mean(self) -> Float[Tensor, "*batch knots"]:
         """m_s = E[phi_s] over all classes."""
         return self.sums.sum(-2) / self.counts.sum(-1, keepdim=True)
 
+    @cached_property
     def contrasts(self) -> Float[Tensor, "*batch classes knots"]:
         """D_k = sqrt(p_k / (1 - p_k)) (c_k - m) with c_k = E[phi | k], so that rho_k = D_k'y / sd(f).
 
@@ -103,6 +105,8 @@ class HatStatistics:
 
     def double(self) -> "HatStatistics":
         """The same in float64."""
+        if self.counts.dtype == torch.float64:
+            return self
         return HatStatistics(*(getattr(self, f.name).double() for f in fields(self)))
 
     def variance(self, values: Float[Tensor, "*functions knots"]) -> Float[Tensor, "*result"]:
@@ -122,7 +126,7 @@ class HatStatistics:
         constant = variance <= scale
         deviation = torch.where(constant, 1.0, variance).sqrt()
         centred = values - (self.mean * values).sum(-1, keepdim=True)
-        rho = (self.contrasts() @ centred[..., None])[..., 0] / deviation[..., None]
+        rho = (self.contrasts @ centred[..., None])[..., 0] / deviation[..., None]
         return torch.where(constant[..., None], 0.0, rho)
 
 

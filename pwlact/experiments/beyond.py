@@ -20,6 +20,9 @@ from pwlact.theory.optimum import solve_posterior
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, Array, float], tuple[list[Density], Array]]
 
+# half the interval of integration, in sigma beyond the means: a Student t of 3 degrees of freedom has long tails
+_REACH = {"heavy tails": 1000.0}
+
 
 def _equal(means: Array) -> Array:
     return np.full(len(means), 1 / len(means))
@@ -127,7 +130,7 @@ def run(
         rng = np.random.default_rng([seed, len(rows)])
         found = []
         for _ in range(counts[name]):
-            found.append(_solve(*draw(rng, means, sigma), sigma))
+            found.append(_solve(*draw(rng, means, sigma), sigma, _REACH.get(name, 8.0)))
             done += 1
             if progress is not None:
                 progress(done, sum(counts.values()))
@@ -135,10 +138,11 @@ def run(
     return {"classes": classes, "sigma": sigma, "seed": seed, "rows": rows, "environment": environment()}
 
 
-def _solve(densities: list[Density], priors: Array, sigma: float) -> dict[str, Any]:
+def _solve(densities: list[Density], priors: Array, sigma: float, tails: float) -> dict[str, Any]:
     scale = float(np.hypot(1, sigma))
-    reach = 4 * scale + 8 * sigma
-    optimum = solve_posterior(ClassDensities.from_callables(densities, priors, -reach, reach))
+    reach = 4 * scale + tails * sigma
+    breaks = np.linspace(-4 * scale, 4 * scale, 33).tolist()
+    optimum = solve_posterior(ClassDensities.from_callables(densities, priors, -reach, reach, breaks))
     t = Knots().positions().numpy()
     fit = fit_swish(t, optimum(t * scale))
     return {"r2": fit.r2, "beta": fit.beta, "x0": fit.x0, "reward": optimum.reward, "at_bound": list(fit.at_bound)}

@@ -42,7 +42,7 @@ def run(folder: Path, data: Cifar10, images: int = 2000, smoothness: float = 1e-
     """
     checks.at_least("images", images, 10)
     checks.not_negative("smoothness", smoothness)
-    config = CifarConfig(**{k: v for k, v in read_result(folder)["config"].items() if k != "data"})
+    config = _config(folder)
     train, val = split(data, config.val_size, config.limit)
     chosen = Images(val.images[:images], val.labels[:images])
     model = build(config.arch, width=config.width, activation=make_activation(config), classes=CLASSES)
@@ -57,6 +57,13 @@ def run(folder: Path, data: Cifar10, images: int = 2000, smoothness: float = 1e-
         "run": {"arch": config.arch, "mode": config.mode, "width": config.width, "epochs": config.epochs},
         "environment": environment(),
     }
+
+
+def _config(folder: Path) -> CifarConfig:
+    try:
+        return CifarConfig(**read_result(folder)["config"])
+    except (KeyError, TypeError) as error:
+        raise checks.InputError(f"{folder} is no run of `pwlact cifar`: its result holds other settings") from error
 
 
 def _statistics(model: nn.Module, batches: Batches) -> dict[str, HatStatistics]:

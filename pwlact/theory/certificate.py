@@ -51,7 +51,7 @@ def certify(gram: Float[Tensor, "classes classes"], progress: Callable[[int, int
         The best of all local maxima.
 
     Raises:
-        InputError: more than 22 classes, for which the patterns are too many.
+        InputError: two classes, classes that no f tells apart, or more than 22, for which the patterns are too many.
     """
     classes = gram.shape[-1]
     if classes > MOST_CLASSES:
@@ -59,6 +59,7 @@ def certify(gram: Float[Tensor, "classes classes"], progress: Callable[[int, int
             f"certifying takes 2^K sign patterns: {classes} classes would take "
             f"{2.0 ** (classes - 20):,.0f} minutes and more; at most {MOST_CLASSES} are tried"
         )
+    checks.at_least("classes", classes, 3, "two classes have reward 0 under the signed objective, whatever f is")
     factor = _low_rank_factor(gram)
     half = 1 << (classes - 1)
     best, consistent = _Best(), 0
@@ -107,5 +108,7 @@ def _consistent(rho: Tensor, signs: Tensor) -> Tensor:
 def _low_rank_factor(gram: Tensor) -> Tensor:
     """F with F F' = M to rounding, shape (K, r): overlapping classes make M of low numerical rank."""
     values, vectors = torch.linalg.eigh(gram)
+    if values[-1] <= 0:
+        raise checks.InputError("no function tells one class from another: there is nothing to certify")
     kept = values > 1e-15 * values[-1]
     return vectors[:, kept] * values[kept].sqrt()

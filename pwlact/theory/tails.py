@@ -92,7 +92,8 @@ def fit_tail(positions: ArrayLike, rho: ArrayLike, start: TailPrediction) -> Tai
     """
     x, y = np.asarray(positions, np.float64), np.asarray(rho, np.float64)
     checks.at_least("classes left of the bend", len(x), 8, "the fit has five parameters")
-    x = x - x[-1]
+    x, height = x - x[-1], np.abs(y).max()
+    y = y / height if height > 0 else y
 
     def design(b: float, a: float) -> np.ndarray:
         wave = np.exp(b * x)
@@ -103,7 +104,7 @@ def fit_tail(positions: ArrayLike, rho: ArrayLike, start: TailPrediction) -> Tai
     b_plain, _ = _search(lambda rates: _residual(design(rates[0], 0.0)[:, :2], y), start.b, 1.0)
     spread = ((y - y.mean()) ** 2).sum()
     unexplained = [(_residual(part, y) ** 2).sum() for part in (design(b, a), design(b_plain, 0.0)[:, :2])]
-    return TailFit(b, a, float(weights[0]), *(float(1 - rest / spread) for rest in unexplained), n=len(x))
+    return TailFit(b, a, float(weights[0] * height), *(float(1 - rest / spread) for rest in unexplained), n=len(x))
 
 
 def _search(residual, b: float, a: float) -> tuple[float, float]:  # noqa: ANN001

@@ -1,8 +1,11 @@
 """Sign patterns: the eigenproblem of one, the iteration over many, ties and batches."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import torch
 from asserts import assert_close
 
@@ -10,10 +13,11 @@ from pwlact.correlation.patterns import Gram
 
 
 def random_matrix(classes, seed):
-    """M of a random input: like every one, it takes sqrt(p (1 - p)) to 0."""
-    rng = np.random.default_rng([classes, seed])
-    posteriors = rng.dirichlet(np.full(classes, 0.5), 50)
-    return torch.from_numpy(np.corrcoef(posteriors.T) * rng.uniform(0.1, 1))
+    """M of a random input with 200 values: like every one, it takes sqrt(p (1 - p)) to 0."""
+    posteriors = np.random.default_rng([classes, seed]).dirichlet(np.full(classes, 0.5), 200)
+    priors = posteriors.mean(0)
+    scale = np.sqrt(priors * (1 - priors))
+    return torch.from_numpy(np.cov(posteriors.T, bias=True) / np.outer(scale, scale))
 
 
 def random_pattern(classes, seed):
@@ -54,25 +58,35 @@ def test_no_function_of_the_pattern_beats_the_bound(classes, seed):
     q = np.random.default_rng(seed).standard_normal((20_000, classes))
     rho = (q / np.linalg.norm(q, axis=1, keepdims=True)) @ root
     assert (rho**2 @ pattern.numpy()).max() <= found.bound.item() + 1e-6
-    # and it comes near: the best of 20,000 points of a sphere of at most 4 dimensions is within some 0.1 of any one
-    assert (rho**2 @ pattern.numpy()).max() >= 0.97 * found.bound.item()
+    # and one has it
+    top = scipy.linalg.eigh(root * pattern.numpy() @ root)[1][:, -1] @ root
+    assert top**2 @ pattern.numpy() == pytest.approx(found.bound.item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("objective", ["signed", "energy"])
-@pytest.mark.parametrize("classes", [3, 6, 20])
+@pytest.mark.parametrize("classes", [3, 6, 12])
 @pytest.mark.parametrize("seed", range(4))
-def test_iterations_climb_and_end_consistent(classes, seed, objective):
+def test_iterations_end_consistent(classes, seed, objective):
     gram = Gram(random_matrix(classes, seed))
-    steps = list(gram.iterate(random_pattern(classes, seed + 100), objective))
-    rho = steps[-1].rho.numpy()
-    expected = np.where(rho < 0, -1.0, 1.0) if objective == "signed" else np.ones(classes)
-    np.testing.assert_array_equal(steps[-1].pattern, expected)
-    assert steps[-1].bound.item() == pytest.approx((rho**2 * expected).sum(), rel=1e-9)
-    rewards = [(step.rho**2 * (step.rho.sign() if objective == "signed" else 1)).sum().item() for step in steps]
-    bounds = [step.bound.item() for step in steps]
-    # the next pattern's top is above this f's reward, which has that pattern
-    assert all(bound >= before - 1e-12 for bound, before in zip(bounds[1:], rewards, strict=False))
-    assert len(steps) < 20
+    for start in gram.single_classes():
+        steps = list(gram.iterate(start, objective))
+        rho = steps[-1].rho.numpy()
+        expected = np.where(rho < 0, -1.0, 1.0) if objective == "signed" else np.ones(classes)
+        np.testing.assert_array_equal(steps[-1].pattern, expected)
+        assert steps[-1].bound.item() == pytest.approx((rho**2 * expected).sum(), rel=1e-9)
+        # up to 12 classes, none of 816 that start from a single class ran into a cycle
+        assert len(steps) < 20
+
+
+def test_some_starts_run_into_a_cycle_and_stop():
+    """The top of a pattern that is not its own may have a lower R than the function before it: no climb, then."""
+    gram, ends = Gram(random_matrix(4, 1)), []
+    for pattern in itertools.product((-1.0, 1.0), repeat=4):
+        steps = list(gram.iterate(torch.tensor(pattern, dtype=torch.float64), "signed"))
+        consistent = torch.equal(torch.where(steps[-1].rho < 0, -1.0, 1.0).double(), steps[-1].pattern)
+        assert consistent == (len(steps) < 50)
+        ends.append(consistent)
+    assert 0 < ends.count(True) < 16
 
 
 def test_energy_has_one_pattern():
@@ -84,10 +98,9 @@ def test_energy_has_one_pattern():
 
 def test_iteration_stops_after_so_many_patterns():
     gram = Gram(random_matrix(20, 0))
-    start = random_pattern(20, 0)
-    steps = list(gram.iterate(start, "signed"))
-    assert len(steps) > 1
-    assert len(list(gram.iterate(start, "signed", most=1))) == 1
+    start = next(one for one in gram.single_classes() if len(list(gram.iterate(one, "signed"))) > 2)
+    for most in (1, 2):
+        assert len(list(gram.iterate(start, "signed", most=most))) == most
 
 
 @pytest.mark.parametrize(("classes", "count"), [(3, 3), (20, 20), (32, 32), (33, 17), (100, 25)])
@@ -102,32 +115,36 @@ def test_single_classes_are_about_32_at_most(classes, count):
 # --- climb ------------------------------------------------------------------------------------------------------
 
 
-def ring(classes):
-    """Classes around a circle, overlapping with their neighbours: every turn and mirror image is as good."""
-    overlap = torch.zeros(classes, classes, dtype=torch.float64)
-    for k in range(classes):
-        for shift, size in ((0, 1.0), (1, 0.5), (-1, 0.5)):
-            overlap[k, (k + shift) % classes] += size
-    centred = torch.eye(classes, dtype=torch.float64) - 1 / classes
-    return centred @ overlap @ centred / 2
+def symmetric(classes):
+    """M of evenly spaced classes on a fine grid: the same from both ends."""
+    x = np.linspace(-9, 9, 4001)
+    density = scipy.stats.norm(np.linspace(-2, 2, classes), 0.8).pdf(x[:, None])
+    posteriors = density / density.sum(-1, keepdims=True)
+    mass = density.sum(-1, keepdims=True) / density.sum()
+    centred = (posteriors - 1 / classes) / np.sqrt((classes - 1) / classes**2)
+    return torch.from_numpy(centred.T @ (mass * centred))
 
 
-@pytest.mark.parametrize("first", range(7))
-def test_earlier_start_wins_a_tie(first):
-    gram = Gram(ring(7))
-    singles = gram.single_classes()
-    ordered = singles[first:] + singles[:first]
-    alone = list(gram.iterate(ordered[0], "signed"))[-1]
-    found = gram.climb(ordered, "signed")[-1]
-    everywhere = [score(list(gram.iterate(start, "signed"))[-1].rho.numpy()) for start in singles]
-    assert everywhere == pytest.approx([score(alone.rho.numpy())] * 7, rel=1e-12)
-    assert_close(found.rho, alone.rho, rtol=1e-9)
+@pytest.mark.parametrize("classes", [3, 4, 7, 12])
+def test_earlier_start_wins_a_tie(classes):
+    """Ramps to the right and to the left end in mirror images."""
+    gram = Gram(symmetric(classes))
+    right = torch.linspace(-1, 1, classes, dtype=torch.float64) - 0.1
+    ends = {
+        side: list(gram.iterate(start, "signed"))[-1] for side, start in (("right", right), ("left", right.flip(0)))
+    }
+    assert score(ends["left"].rho.numpy()) == pytest.approx(score(ends["right"].rho.numpy()), rel=1e-12)
+    assert not torch.equal(ends["left"].pattern, ends["right"].pattern)
+    for first, starts in (("right", [right, right.flip(0)]), ("left", [right.flip(0), right])):
+        found = gram.climb([*starts, *gram.single_classes()], "signed")[-1]
+        assert torch.equal(found.pattern, ends[first].pattern)
+        assert_close(found.rho, ends[first].rho, rtol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_climb_gives_the_way_of_the_best_start(seed):
     gram = Gram(random_matrix(8, seed))
-    starts = [random_pattern(8, 50 + seed), *gram.single_classes()]
+    starts = gram.single_classes()[seed:] + gram.single_classes()[:seed]
     ways = [list(gram.iterate(start, "signed")) for start in starts]
     ends = [score(way[-1].rho.numpy()) for way in ways]
     expected = ways[int(np.argmax(np.array(ends) >= max(ends) * (1 - 1e-9)))]

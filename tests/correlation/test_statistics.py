@@ -68,7 +68,7 @@ def test_mixture_against_panelled_quadrature(case):
     assert_close(statistics.second_moments(), float64(g), rtol=1e-10, atol=1e-11 * size)
     p = np.array(case[2])
     contrasts = np.sqrt(p / (1 - p))[:, None] * (c - m)
-    assert_close(statistics.contrasts(), float64(contrasts), rtol=1e-9, atol=1e-11 * np.abs(c).max())
+    assert_close(statistics.contrasts, float64(contrasts), rtol=1e-9, atol=1e-11 * np.abs(c).max())
 
 
 @pytest.mark.parametrize("s", [0, 1, 4, 8], ids=lambda s: f"hat-{s}")

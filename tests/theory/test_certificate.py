@@ -94,10 +94,10 @@ def test_correlations_have_pattern_and_reward(classes, seed):
 @pytest.mark.parametrize("seed", range(3))
 def test_no_random_start_beats_it(classes, seed):
     gram, rng = random_gram(classes, seed), np.random.default_rng(seed)
-    reached = [climb(gram.numpy(), rng.standard_normal(classes)) for _ in range(30)]
+    reached = [climb(gram.numpy(), rng.standard_normal(classes)) for _ in range(15)]
     found = certify(gram).reward
     assert max(reached) <= found + 1e-12
-    # R has a kink where a rho_k is 0, at which BFGS may stop short; the best of 30 comes this close all the same
+    # R has a kink where a rho_k is 0, at which BFGS may stop short; the best of 15 comes this close all the same
     assert max(reached) == pytest.approx(found, rel=1e-8)
 
 
@@ -118,16 +118,17 @@ def random_cases():
 def test_agrees_with_eigen_on_random_mixtures(random_cases):
     exact, thorough, _ = random_cases
     assert len(exact) >= 200
-    # knot values go through G, of condition up to 1e10, and back
-    np.testing.assert_allclose(thorough, exact, rtol=1e-8)
+    # two ways through one matrix: some roundings (4e-15 measured), far below what parts two optima
+    np.testing.assert_allclose(thorough, exact, rtol=1e-10)
 
 
 def test_relu_alone_misses_about_half_of_random_mixtures(random_cases):
-    """Why the solver starts from other places too: from the ReLU alone SHARE of these 203 end lower."""
+    """Why the solver starts from other places too: 98 of these 203 (48 %) end lower, of all starts none."""
     exact, _, relu = random_cases
     assert (relu <= exact * (1 + 1e-8)).all()
     share = np.mean(relu < exact * (1 - 1e-6))
-    assert 0.4 < share < 0.6, share
+    # 48 %, plus or minus 2 standard errors of a share of 203
+    assert 0.41 < share < 0.55
 
 
 @pytest.mark.parametrize("seed", range(10))

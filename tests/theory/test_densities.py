@@ -33,7 +33,7 @@ def test_mixture_densities_and_posteriors(name):
     # within four deviations of some mean every number is far from underflow
     x = np.concatenate([mean + sigma * np.linspace(-4, 4, 9) for mean, sigma, _ in zip(*case, strict=True)])
     joint = scipy_joint(case, x)
-    np.testing.assert_allclose(made.conditional(x) * made.priors, joint, **ROUNDING)
+    np.testing.assert_allclose(np.exp(made.log_conditional(x)) * made.priors, joint, **ROUNDING)
     posterior = made.posterior(x)
     np.testing.assert_allclose(posterior, joint / joint.sum(-1, keepdims=True), **ROUNDING)
     np.testing.assert_allclose(posterior.sum(-1), 1, rtol=1e-14)
@@ -126,18 +126,27 @@ def test_kernel_estimates():
     made = ClassDensities.from_samples(x, labels)
     points = np.linspace(-3, 6, 50)
     oracle = np.stack([kernel_estimate(x[labels == k], points) for k in range(3)], axis=-1)
-    np.testing.assert_allclose(made.conditional(points), oracle, **ROUNDING)
+    np.testing.assert_allclose(np.exp(made.log_conditional(points)), oracle, **ROUNDING)
     np.testing.assert_allclose(made.priors, [0.6, 0.3, 0.1], rtol=1e-15)
     np.testing.assert_allclose(made.expect(lambda _, p: p), made.priors, atol=1e-11)
     # a kernel is centred on its sample: the estimate keeps the sample mean
     assert made.expect(lambda x, _: x) == pytest.approx(x.mean(), abs=1e-11)
 
 
+def test_far_out_a_mixture_keeps_its_exact_posterior():
+    """Two classes of one sigma: the log odds are a straight line, also where both densities underflow."""
+    made = gaussians(([-1.0, 1.0], [0.5, 0.5], [0.5, 0.5]))
+    x = np.array([-1000.0, -60.0, 0.05, 60.0])
+    odds = 1 / (1 + np.exp(np.clip(-2 * x / 0.25, -700, 700)))
+    np.testing.assert_allclose(made.posterior(x)[:, 1], odds, rtol=1e-12, atol=1e-300)
+
+
 def test_far_out_points_take_the_posterior_of_the_nearest_point_seen():
-    made = gaussians(([-3.0, 0.0, 3.0], [0.1] * 3, [1 / 3] * 3))
+    densities = [stats.norm(mean, 0.1).pdf for mean in (-3.0, 0.0, 3.0)]
+    made = ClassDensities.from_callables(densities, np.full(3, 1 / 3), -4.2, 4.2)
     posterior = made.posterior([-1000.0, -3.1, 3.1, 1000.0])
-    np.testing.assert_array_equal(posterior[[0, 3]], posterior[[1, 2]])
     np.testing.assert_allclose(posterior[:, [0, 2]], [[1, 0], [1, 0], [0, 1], [0, 1]], atol=1e-12)
+    np.testing.assert_array_equal(made.posterior([1000.0]), posterior[3:])
 
 
 BAD = {
@@ -159,8 +168,10 @@ BAD = {
     "a constant class": (lambda: ClassDensities.from_samples([1, 2, 5, 5], [0, 0, 1, 1]), "class 1"),
     "a class without samples": (lambda: ClassDensities.from_samples([1, 2, 5, 6], [0, 0, 2, 2]), "class 1"),
     "one class of samples": (lambda: ClassDensities.from_samples([1, 2, 5, 6], [0, 0, 0, 0]), "two classes"),
-    "negative labels": (lambda: ClassDensities.from_samples([1, 2, 5, 6.0], [-1, -1, -1, -1]), "label"),
-    "nothing but underflow": (lambda: gaussians(MIXTURES["even"]).posterior([1e3, 2e3]), "every density is 0"),
+    "nothing but underflow": (
+        lambda: ClassDensities.from_callables([np.zeros_like] * 2, [0.5, 0.5], 0, 1).posterior([0.5]),
+        "every density is 0",
+    ),
 }  # fmt: skip
 
 
@@ -168,3 +179,7 @@ BAD = {
 def test_bad_densities_are_refused(name):
     call, named = BAD[name]
     assert_refused(call, named)
+
+
+def test_negative_labels_are_refused():
+    assert_refused(lambda: ClassDensities.from_samples([1, 2, 5, 6.0], [-1, -1, -1, -1]), "label")

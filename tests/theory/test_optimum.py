@@ -133,7 +133,7 @@ def test_f_is_the_posterior_mean_of_the_absolute_correlations(name):
     np.testing.assert_allclose(f[seen], exact[seen], atol=1e-8)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CASES)
 def test_no_perturbation_raises_the_reward(name, seed):
     grid, f = grid_of(name), on_grid(name)
@@ -283,7 +283,9 @@ def test_two_dimensional_inputs_that_are_one_dimensional_in_truth():
     posteriors = np.exp(logits - logits.max(-1, keepdims=True))
     posteriors /= posteriors.sum(-1, keepdims=True)
     optimum = solve_from_posteriors(posteriors, start=exact.rho)
-    spread = np.std([solve_from_posteriors(part, start=exact.rho).reward for part in np.split(posteriors, parts)], ddof=1)
+    spread = np.std(
+        [solve_from_posteriors(part, start=exact.rho).reward for part in np.split(posteriors, parts)], ddof=1
+    )
     error = spread / math.sqrt(parts)
     assert error < 4e-3 * exact.reward
     assert optimum.reward == pytest.approx(exact.reward, abs=4 * error)
@@ -338,3 +340,15 @@ def test_wrong_start_is_refused():
 
 def test_posteriors_that_say_nothing_are_refused():
     assert_refused(lambda: solve_from_posteriors(EVEN_THREE), "same")
+
+
+@pytest.mark.parametrize(("classes", "seed"), [(30, 21), (40, 0)], ids=str)
+def test_many_classes_are_stationary_too(classes, seed):
+    posteriors = np.random.default_rng([classes, seed]).dirichlet(np.full(classes, 0.5), 200)
+    assert solve_from_posteriors(posteriors).residual <= 1e-10
+
+
+def test_f_at_a_point_does_not_depend_on_the_other_points():
+    optimum = solve((np.linspace(-3, 3, 5), np.full(5, 0.1), np.full(5, 0.2)))
+    # beyond 38 deviations densities underflow; the outermost class is certain there
+    assert optimum([0.0, 100.0])[1] == pytest.approx(optimum([3.0, 100.0])[1])

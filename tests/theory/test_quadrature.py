@@ -33,7 +33,6 @@ KNOWN = {
     "spike": (lambda x: np.exp(-np.abs(x - 0.3) / 1e-3) / 2e-3, -3.0, 3.0, 1.0),
     "narrow bump": (lambda x: normal((x - 0.3) / 1e-2) / 1e-2, -3.0, 3.0, 1.0),
     "root": (lambda x: np.sqrt(np.abs(x)), -1.0, 1.0, 4 / 3),
-    "logarithm": (lambda x: -np.log(np.abs(x)), 0.0, 1.0, 1.0),
     "polynomial of degree 31": (lambda x: 32 * x**31, 0.0, 1.0, 1.0),
 }  # fmt: skip
 

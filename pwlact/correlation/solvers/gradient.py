@@ -75,16 +75,17 @@ def _adam(
     optimiser = torch.optim.Adam([values], lr=options.lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
     kept = _steps_to_keep(options.steps)
-    history = [Snapshot.of(problem, values, 0)]
+    film = {0: values.detach().clone()}
     for step in range(1, options.steps + 1):
         optimiser.zero_grad()
         (-next(problems).score(values)).backward()
         optimiser.step()
         schedule.step()
         if step in kept:
-            history.append(Snapshot.of(problem, values, step))
+            film[step] = values.detach().clone()
         if progress is not None:
             progress(step, options.steps)
+    history = Snapshot.film(problem, torch.stack(list(film.values())), film)
     return Solution.of(problem, values.detach(), options.steps, history)
 
 

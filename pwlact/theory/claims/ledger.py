@@ -223,6 +223,5 @@ def _close(id: str, claims: list[Claim]) -> str:
 
 
 def _number(value: float) -> str:
-    if value == 0:
-        return "0"
+    # exactly 0 here may be rounding elsewhere: both read the same
     return "below 1e-9" if abs(value) < ROUNDING else f"{value:.4g}"
