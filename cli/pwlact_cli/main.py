@@ -13,7 +13,7 @@ from pwlact_cli import bench, cifar, claims, data, info, sweep, swish, theory, u
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 # typer carries its own copy of click, whose exceptions it names only in part
-_UsageError = typer.BadParameter.__mro__[1]
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     no_args_is_help=True,

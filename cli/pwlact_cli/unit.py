@@ -1,13 +1,14 @@
 """`pwlact unit`: derive one activation."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from pwlact_cli import options
 
 if TYPE_CHECKING:
+    from pwlact.correlation import Objective
     from pwlact.experiments.unit import UnitConfig
 
 
@@ -57,22 +58,10 @@ def unit(
     from pwlact_cli import console
 
     config = UnitConfig(
-        classes,
-        sigma,
-        solver,
-        objective,
-        knots,
-        low,
-        high,
-        raw,
-        means,
-        steps,
-        lr,
-        samples,
-        smoothness,
-        certify,
-        seed,  # pyright: ignore[reportArgumentType]: checked by UnitConfig
-    )
+        classes=classes, sigma=sigma, solver=solver, objective=cast("Objective", objective), knots=knots, low=low,
+        high=high, raw=raw, means=means, steps=steps, lr=lr, samples=samples, smoothness=smoothness, certify=certify,
+        seed=seed,
+    )  # fmt: skip
     record = _compute(config, data, (x, y), out, force)
     _describe(record, out)
     if as_json:
