@@ -11,5 +11,5 @@ else
     echo "(fetch it with: $BIN/pwlact data cifar10 .data)"
     [ -f $data/test_batch.bin ] || "$BIN/pwlact" data synthetic $data --train 15000
 fi
-"$BIN/pwlact" cifar --arch resnet10 --mode local --width 0.25 --epochs 2 --limit 10000 \
+"$BIN/pwlact" cifar --arch resnet10 --mode local --width 0.25 --epochs 4 --limit 10000 \
     --data "$data" --out runs/demo-cifar --force
