@@ -1,7 +1,8 @@
 """What a solver is given and what it returns."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -102,7 +103,8 @@ class Solution:
         reward: R without penalty, shape (*batch).
         steps: gradient steps done, or sign patterns tried by the exact solver.
         degenerate: whether every f has the same reward.
-        history: snapshots on the way, start and end included; empty for a batch of problems.
+        problem: what was solved.
+        path: knot values on the way, of any scale, by the step they belong to; empty for a batch of problems.
     """
 
     values: Float[Tensor, "*batch knots"]
@@ -110,14 +112,22 @@ class Solution:
     reward: Float[Tensor, "*batch"]
     steps: int
     degenerate: bool = False
-    history: list[Snapshot] = field(default_factory=list)
+    problem: Problem | None = field(default=None, repr=False, compare=False)
+    path: Mapping[int, Tensor] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def history(self) -> list[Snapshot]:
+        """Snapshots on the way, start and end included; empty for a batch of problems."""
+        if self.problem is None or not self.path:
+            return []
+        return Snapshot.film(self.problem, torch.stack(list(self.path.values())), self.path)
 
     @classmethod
-    def of(cls, problem: Problem, values: Tensor, steps: int, history: list[Snapshot] | None = None) -> "Solution":
+    def of(cls, problem: Problem, values: Tensor, steps: int, path: Mapping[int, Tensor] | None = None) -> "Solution":
         """Bring `values` to standard form and evaluate them on the problem's exact statistics."""
         values = problem.standard_form(values)
         rho = problem.statistics.correlations(values)
-        return cls(values, rho, reward(rho, problem.objective), steps, history=history or [])
+        return cls(values, rho, reward(rho, problem.objective), steps, problem=problem, path=path or {})
 
     @classmethod
     def degenerate_at_start(cls, problem: Problem) -> "Solution":

@@ -275,7 +275,7 @@ def _certify(
         top, patterns, consistent = found.reward, found.patterns, found.consistent
         if solver == "eigen" and responses is not None and top > solution.reward.item() * (1 + _TOLERANCE):
             values = responses @ (found.pattern * found.rho)
-            solution = Solution.of(problem, values, solution.steps, solution.history)
+            solution = Solution.of(problem, values, solution.steps, solution.path)
     reward = solution.reward.item()
     return solution, {
         "certified": reward >= top * (1 - _TOLERANCE),

@@ -18,7 +18,7 @@ from torch import Tensor
 from pwlact.correlation.determined import determined, roughness_matrix
 from pwlact.correlation.objective import signs
 from pwlact.correlation.patterns import Gram
-from pwlact.correlation.problem import Problem, Snapshot, Solution
+from pwlact.correlation.problem import Problem, Solution
 from pwlact.correlation.statistics import HatStatistics
 from pwlact.pwl.start import start_values
 
@@ -75,12 +75,8 @@ def _solve(problem: Problem, thorough: bool) -> Solution:
     best = way[-1]
     values = [(responses @ (found.pattern * found.rho)[..., None])[..., 0] for found in way]
     values = [_rising(y, problem) if problem.objective == "energy" else y for y in values]
-    history = [] if best.rho.ndim > 1 else _history(problem, values)
-    return Solution.of(problem, values[-1], len(way), history)
-
-
-def _history(problem: Problem, values: list[Tensor]) -> list[Snapshot]:
-    return Snapshot.film(problem, torch.stack([problem.initial, *values]), range(len(values) + 1))
+    path = {} if best.rho.ndim > 1 else dict(enumerate([problem.initial, *values]))
+    return Solution.of(problem, values[-1], len(way), path)
 
 
 def _solve_smooth(problem: Problem, thorough: bool) -> Solution:
@@ -95,8 +91,8 @@ def _solve_smooth(problem: Problem, thorough: bool) -> Solution:
             best = torch.where(better[..., None], values, best)
             score = new_score if score is None else torch.where(better, new_score, score)
             steps = step if bool(better.any()) else steps
-    history = [] if best.ndim > 1 else _history(problem, [best])
-    return Solution.of(problem, best, steps, history)
+    path = {} if best.ndim > 1 else {0: problem.initial, steps: best}
+    return Solution.of(problem, best, steps, path)
 
 
 def _climb_smooth(problem: Problem, pencil: "_SmoothPencil", start: Tensor) -> Iterator[Tensor]:

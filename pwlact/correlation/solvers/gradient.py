@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from pwlact import checks
-from pwlact.correlation.problem import Problem, Sampler, Snapshot, Solution
+from pwlact.correlation.problem import Problem, Sampler, Solution
 from pwlact.correlation.statistics import HatStatistics
 
 Progress = Callable[[int, int], None]
@@ -75,18 +75,17 @@ def _adam(
     optimiser = torch.optim.Adam([values], lr=options.lr)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, options.steps)
     kept = _steps_to_keep(options.steps)
-    film = {0: values.detach().clone()}
+    path = {0: values.detach().clone()}
     for step in range(1, options.steps + 1):
         optimiser.zero_grad()
         (-next(problems).score(values)).backward()
         optimiser.step()
         schedule.step()
         if step in kept:
-            film[step] = values.detach().clone()
+            path[step] = values.detach().clone()
         if progress is not None:
             progress(step, options.steps)
-    history = Snapshot.film(problem, torch.stack(list(film.values())), film)
-    return Solution.of(problem, values.detach(), options.steps, history)
+    return Solution.of(problem, values.detach(), options.steps, path)
 
 
 def _steps_to_keep(steps: int) -> set[int]:
