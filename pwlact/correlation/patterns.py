@@ -198,8 +198,10 @@ def _best(factor: _Array, pattern: _Array) -> tuple[_Array, _Array]:
 
 def _best_once(factors: _Array, problem: NDArray[np.int64], pattern: _Array) -> tuple[_Array, _Array]:
     """Best f of each row's problem and pattern; different starts soon meet in the same pattern, solved once."""
-    known: dict[tuple[int, bytes], int] = {}
-    where = [known.setdefault((p, s.tobytes()), len(known)) for p, s in zip(problem.tolist(), pattern, strict=True)]
-    once = np.unique(where, return_index=True)[1]
-    rho, bound = _best(factors[problem[once]], pattern[once])
+    keys = [(p, s.tobytes()) for p, s in zip(problem.tolist(), pattern, strict=True)]
+    once = {key: row for row, key in reversed(list(enumerate(keys)))}
+    rows = list(once.values())
+    rho, bound = _best(factors[problem[rows]], pattern[rows])
+    place = {key: i for i, key in enumerate(once)}
+    where = [place[key] for key in keys]
     return rho[where], bound[where]
