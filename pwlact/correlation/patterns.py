@@ -10,7 +10,7 @@ the top eigenpair, at Var f = 1. A pattern is consistent if the signs of its rho
 optima of R are exactly the consistent patterns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -88,13 +88,14 @@ class Gram:
         """
         return _iterate(self.factor, rho, objective, most)
 
-    def single_classes(self) -> list[Float[Tensor, "*batch classes"]]:
+    def single_classes(self) -> Float[Tensor, "starts *batch classes"]:
         """Starts that put one class against all others: every class, or about 32 of them where there are more."""
         classes = self.factor.shape[-2]
         ones = (2 * torch.eye(classes, dtype=self.factor.dtype) - 1)[:: 1 + (classes - 1) // _MOST_STARTS]
-        return [one.expand(self.factor.shape[:-1]) for one in ones]
+        batch = self.factor.shape[:-2]
+        return ones.reshape(-1, *[1] * len(batch), classes).expand(-1, *batch, classes)
 
-    def climb(self, starts: Sequence[Float[Tensor, "*batch classes"]], objective: Objective) -> list[Stationary]:
+    def climb(self, starts: Float[Tensor, "starts *batch classes"], objective: Objective) -> list[Stationary]:
         """Iterate from every start at once, and give the way from the one that gets highest.
 
         Args:
@@ -104,11 +105,10 @@ class Gram:
         Returns:
             The patterns on the winner's way, the highest last; in a batch every problem has its own winner.
         """
-        together = torch.stack(list(starts))
-        scores = torch.stack([reward(found.rho, objective) for found in self._scout(together, objective)]).amax(0)
+        scores = torch.stack([reward(found.rho, objective) for found in self._scout(starts, objective)]).amax(0)
         top = scores.amax(0)
         winner = (scores >= top - _TIE * top.abs()).to(torch.int8).argmax(0)
-        way = self._better(together[0], together.take_along_dim(winner[None, ..., None], 0)[0], objective)
+        way = self._better(starts[0], starts.take_along_dim(winner[None, ..., None], 0)[0], objective)
         for _ in range(_MOST_PATTERNS):
             last = way[-1]
             if bool((signs(last.rho, objective) == last.pattern).all()):

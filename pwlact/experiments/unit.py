@@ -144,8 +144,24 @@ def run(config: UnitConfig, progress: Progress | None = None) -> dict[str, Any]:
     Raises:
         InputError: a setting outside its range.
     """
+    return _run(config, _mixture_input(config), progress)
+
+
+def time_solver(config: UnitConfig, repeats: int) -> list[float]:
+    """Seconds of `repeats` solutions in a row, each of a problem made anew (which is not timed)."""
+    seconds = []
+    for _ in range(repeats):
+        given = _mixture_input(config)
+        problem = _problem(config, given)
+        start = perf_counter()
+        _solve(config, problem, given, None)
+        seconds.append(perf_counter() - start)
+    return seconds
+
+
+def _mixture_input(config: UnitConfig) -> _Input:
     mixture = config.mixture()
-    given = _Input(
+    return _Input(
         HatStatistics.from_mixture(mixture, config.grid),
         mixture.sample,
         lambda: ClassDensities.from_mixture(mixture),
@@ -153,7 +169,6 @@ def run(config: UnitConfig, progress: Progress | None = None) -> dict[str, Any]:
         mixture.sigmas.tolist(),
         {"classes": config.classes, "sigma": config.sigma},
     )
-    return _run(config, given, progress)
 
 
 def run_on_samples(
@@ -203,7 +218,7 @@ def run_on_samples(
 
 
 def _run(config: UnitConfig, given: _Input, progress: Progress | None) -> dict[str, Any]:
-    problem = Problem(given.statistics, config.grid, config.objective, config.smoothness)
+    problem = _problem(config, given)
     start = perf_counter()
     solution, gram = _solve(config, problem, given, progress)
     seconds = perf_counter() - start
@@ -235,6 +250,10 @@ def _run(config: UnitConfig, given: _Input, progress: Progress | None) -> dict[s
         "config": asdict(config),
         "environment": environment(),
     }
+
+
+def _problem(config: UnitConfig, given: _Input) -> Problem:
+    return Problem(given.statistics, config.grid, config.objective, config.smoothness)
 
 
 def _solve(

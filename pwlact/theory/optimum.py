@@ -127,7 +127,7 @@ def _solve(
         first = torch.from_numpy(np.asarray(start, np.float64).copy())
         if first.shape != (len(priors),):
             raise checks.InputError(f"start must be one correlation a class ({len(priors)}), got {tuple(first.shape)}")
-        starts = [first, -first.flip(0), *starts]
+        starts = torch.cat([torch.stack([first, -first.flip(0)]), starts])
     found = gram.climb(starts, objective)[-1]
     rho, pattern = found.rho.numpy(), found.pattern.numpy()
     top = float(reward(found.rho, objective))

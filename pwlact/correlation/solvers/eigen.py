@@ -67,10 +67,13 @@ def hat_gram(statistics: HatStatistics) -> tuple[Tensor, Tensor]:
 def _solve(problem: Problem, thorough: bool) -> Solution:
     matrix, responses = hat_gram(problem.statistics)
     gram = Gram(matrix)
-    starts = [problem.statistics.correlations(problem.initial)]
+    start = problem.initial
     if thorough:
-        mirrored = start_values("relu", -problem.knots.positions())
-        starts += [problem.statistics.correlations(mirrored), *gram.single_classes()]
+        relus = torch.stack([start, start_values("relu", -problem.knots.positions())])
+        relus = relus.reshape(2, *[1] * (matrix.ndim - 2), -1)
+        starts = torch.cat([problem.statistics.correlations(relus), gram.single_classes()])
+    else:
+        starts = problem.statistics.correlations(start)[None]
     way = gram.climb(starts, problem.objective)
     best = way[-1]
     values = [(responses @ (found.pattern * found.rho)[..., None])[..., 0] for found in way]
