@@ -29,7 +29,7 @@ _NOTHING = 1e-28
 # Share of the largest eigenvalue of M below which the others are rounding.
 _ROUNDING = 1e-16
 # The same where it is only to be seen which start gets highest, and the difference in R that is a tie there.
-_SCOUT, _TIE = 1e-10, 1e-8
+_SCOUT, _TIE = 1e-6, 1e-8
 # Steps after which the start that is highest is the one that ends highest.
 _SCOUT_STEPS = 3
 # An iteration that has not settled by then is in a cycle.
