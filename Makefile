@@ -37,6 +37,19 @@ check: $(VENV)/.development
 bench: $(VENV)/.runtime
 	$(BIN)/pwlact bench unit
 
+figures: $(VENV)/.runtime
+	$(BIN)/pwlact unit --classes 20 --sigma 1.0 --out figures/out/unit --force
+	$(BIN)/pwlact sweep --classes 3:20 --sigma 0.1:10:40 --out figures/out/sweep --force
+
+study: $(VENV)/.runtime data
+	for mode in relu silu gelu backprop local; do \
+	    $(BIN)/pwlact cifar --arch resnet10 --width 0.25 --epochs 3 --mode $$mode --resume --out runs/study-$$mode \
+	        || [ -f runs/study-$$mode/result.json ] || exit 1; \
+	done
+
+paper:
+	@echo "there is no paper yet: paper/ is empty; the errata and the claims ledger are in docs/" >&2; exit 1
+
 docs: $(VENV)/.development
 	$(BIN)/mkdocs build --strict
 

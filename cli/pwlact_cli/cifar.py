@@ -39,6 +39,7 @@ def cifar(
     val_size: Annotated[int, typer.Option(help="Last training images, kept for validation.")] = 5000,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = "bf16",
+    tracker: Annotated[str, typer.Option(help="Where else to report to: none.")] = "none",
     seed: options.Seed = 0,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/cifar-ARCH-MODE-wWIDTH-sSEED")
@@ -51,9 +52,11 @@ def cifar(
 
     The run folder holds config.json, metrics.jsonl, activations.npz, checkpoint.pt, result.json and pictures.
     """
+    from pwlact.checks import choice
     from pwlact.experiments.cifar import CifarConfig
     from pwlact_cli.console import emit
 
+    choice("tracker", tracker, ("none",))
     config = CifarConfig(
         arch=arch, mode=mode, width=width, epochs=epochs, batch_size=batch_size, lr=lr, act_lr=act_lr,
         sharing=sharing, knots=knots, low=low, high=high, estimator=estimator, solver=solver, seed=seed,

@@ -57,6 +57,22 @@ def regimes(
 
 
 @app.command()
+def knots(
+    classes: Annotated[int, typer.Option(help="Number of classes.")] = 20,
+    sigma: Annotated[float, typer.Option(help="Noise; the class means are evenly spaced on [-3, 3].")] = 1.0,
+    low: Annotated[float, typer.Option(help="Position of the first knot.")] = -3.0,
+    high: Annotated[float, typer.Option(help="Position of the last knot.")] = 3.0,
+    as_json: options.Json = False,
+) -> None:
+    """Reward of 5 to 129 knots over that of the best of all functions."""
+    from pwlact.experiments.knots_study import KnotsConfig, run
+
+    record = run(KnotsConfig(classes=classes, sigma=sigma, low=low, high=high))
+    _show(f"R(f*) = {record['optimum']:.6f}", ("knots", "reward", "ratio"), record["rows"])
+    _emit(record, as_json)
+
+
+@app.command()
 def beyond(
     classes: Annotated[int, typer.Option(help="Number of classes.")] = 20,
     sigma: Annotated[float, typer.Option(help="Standard deviation within classes.")] = 1.0,
@@ -123,7 +139,7 @@ def _show(title: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> Non
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:.5g}"
     return "-" if value is None else str(value)
 
 

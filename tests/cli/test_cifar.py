@@ -103,6 +103,7 @@ BAD = [
     (("--solver", "newton"), "'newton'"),
     (("--precision", "fp8"), "'fp8'"),
     (("--device", "abacus"), "'abacus'"),
+    (("--tracker", "wall"), "'wall'"),
     (("--knots", 1), "got 1"),
     (("--val-size", 60), "60"),
     (("--limit", 0), "got 0"),

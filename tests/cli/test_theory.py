@@ -113,6 +113,16 @@ def test_network_that_is_no_network(pwlact, tmp_path: Path, images: Path) -> Non
     assert str(tmp_path / "unit") in outcome.error
 
 
+def test_knots(pwlact) -> None:
+    record = pwlact("theory", "knots", "--json").json
+    assert record["optimum"] == pytest.approx(0.282240, abs=2e-6)
+    assert [row["knots"] for row in record["rows"]] == [5, 9, 17, 33, 65, 129]
+    assert record["rows"][3]["reward"] == pytest.approx(0.281975, abs=2e-6)
+    refused = pwlact("theory", "knots", "--classes", 2)
+    assert refused.status == 2
+    assert "two classes" in refused.error
+
+
 # --- unit -------------------------------------------------------------------------------------------------------
 
 
