@@ -8,7 +8,7 @@ SHARED_DATA ?= ../shared/data
 
 .PHONY: demo test check bench figures paper study docs clean data
 
-$(VENV)/.runtime: pyproject.toml constraints.txt
+$(VENV)/.runtime: pyproject.toml constraints.txt $(wildcard pwlact/pwl/kernels/csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(PIP) -e .
 	touch $@
