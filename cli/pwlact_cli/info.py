@@ -31,12 +31,25 @@ def info(
         **environment(),
         "devices": _devices(),
         "cuda": torch.version.cuda,
-        "backend": {"pwl": "torch", "why": "the operation is written in PyTorch; there is no compiled kernel yet"},
+        "backend": _backend(),
         "data": {"cifar10": None if found is None else str(found)},
     }
     table("pwlact", ("what", "value"), [(key, _text(value)) for key, value in record.items()])
     if as_json:
         emit(record)
+
+
+def _backend() -> dict[str, str]:
+    from pwlact.pwl.kernels import active, available, has_threads
+
+    backends = available()
+    usable = ", ".join(name for name, obstacle in backends.items() if not obstacle)
+    refused = "".join(f"; not {name}: {obstacle}" for name, obstacle in backends.items() if obstacle)
+    return {
+        "pwl": active(),
+        "why": f"the one asked for, or the fastest that can run here of {usable}{refused}",
+        "threads": "those of torch" if has_threads() else "one: torch's threads were not found",
+    }
 
 
 def _devices() -> list[str]:
