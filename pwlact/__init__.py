@@ -10,21 +10,29 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pwlact.checks import InputError
+    from pwlact.conversion import activation_parameters, bake, convert, export_onnx, snapshot
     from pwlact.correlation import HatStatistics, Problem, solve_analytic, solve_eigen, solve_sample
     from pwlact.moments import GaussianMixture
-    from pwlact.pwl import Knots, PiecewiseLinearActivation
+    from pwlact.pwl import InputHistogram, Knots, PiecewiseLinearActivation, record_inputs
     from pwlact.swish import SwishFit, fit_swish
 
 _HOME = {
     "InputError": "pwlact.checks",
+    "activation_parameters": "pwlact.conversion",
+    "bake": "pwlact.conversion",
+    "convert": "pwlact.conversion",
+    "export_onnx": "pwlact.conversion",
+    "snapshot": "pwlact.conversion",
     "HatStatistics": "pwlact.correlation",
     "Problem": "pwlact.correlation",
     "solve_analytic": "pwlact.correlation",
     "solve_eigen": "pwlact.correlation",
     "solve_sample": "pwlact.correlation",
     "GaussianMixture": "pwlact.moments",
+    "InputHistogram": "pwlact.pwl",
     "Knots": "pwlact.pwl",
     "PiecewiseLinearActivation": "pwlact.pwl",
+    "record_inputs": "pwlact.pwl",
     "SwishFit": "pwlact.swish",
     "fit_swish": "pwlact.swish",
 }
@@ -35,11 +43,18 @@ __all__ = [
     "GaussianMixture",
     "HatStatistics",
     "InputError",
+    "InputHistogram",
     "Knots",
     "PiecewiseLinearActivation",
     "Problem",
     "SwishFit",
+    "activation_parameters",
+    "bake",
+    "convert",
+    "export_onnx",
     "fit_swish",
+    "record_inputs",
+    "snapshot",
     "solve_analytic",
     "solve_eigen",
     "solve_sample",

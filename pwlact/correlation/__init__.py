@@ -1,6 +1,6 @@
 """The correlation objective: statistics of an input, the reward of a function, solvers."""
 
-from pwlact.correlation.objective import OBJECTIVES, Objective, is_degenerate, reward, roughness, signs
+from pwlact.correlation.objective import OBJECTIVES, Objective, is_degenerate, reward, signs
 from pwlact.correlation.problem import Problem, Sampler, Snapshot, Solution
 from pwlact.correlation.solvers import GradientOptions, hat_gram, solve_analytic, solve_eigen, solve_sample
 from pwlact.correlation.statistics import HatStatistics
@@ -17,7 +17,6 @@ __all__ = [
     "hat_gram",
     "is_degenerate",
     "reward",
-    "roughness",
     "signs",
     "solve_analytic",
     "solve_eigen",

@@ -38,8 +38,3 @@ def signs(rho: Float[Tensor, "*batch classes"], objective: Objective) -> Float[T
 def is_degenerate(classes: int, objective: Objective) -> bool:
     """Whether R is 0 for every f: under `signed` with two classes, rho_1 = -rho_2 whatever f and the priors."""
     return objective == "signed" and classes == 2
-
-
-def roughness(values: Float[Tensor, "*batch knots"]) -> Float[Tensor, "*batch"]:
-    """Sum of squared second differences of the knot values: 0 for a straight line."""
-    return values.diff(n=2, dim=-1).square().sum(-1)

@@ -9,8 +9,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from pwlact import checks
-from pwlact.correlation.objective import OBJECTIVES, Objective, is_degenerate, reward, roughness
+from pwlact.correlation.objective import OBJECTIVES, Objective, is_degenerate, reward
 from pwlact.correlation.statistics import HatStatistics
+from pwlact.pwl import roughness
 from pwlact.pwl.knots import Knots
 from pwlact.pwl.start import start_values
 

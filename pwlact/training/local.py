@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pwlact import checks
-from pwlact.correlation import HatStatistics, Objective, reward, roughness
-from pwlact.pwl import PiecewiseLinearActivation
+from pwlact.correlation import HatStatistics, Objective, reward
+from pwlact.pwl import PiecewiseLinearActivation, roughness
 from pwlact.training.evaluation import forward
 from pwlact.training.rules import adam, backbone, learnable
 
@@ -155,7 +155,12 @@ class LocalCorrelation:
         """Store the gradient of -J in `module.values`; returns mean_c R."""
         labels = labels.repeat_interleave(x.shape[1] // labels.shape[0])
         statistics = HatStatistics.from_samples(x, labels, self.classes, module.knots)
-        values = module.values.expand(x.shape[0], -1)  # one row a channel, also where they share it
+        # one row a channel, also where channels share it
+        values = (
+            module.values.expand(x.shape[0], -1)
+            if module.groups is None
+            else module.values.repeat_interleave(x.shape[0] // module.groups, 0)
+        )
         mean_reward = reward(statistics.correlations(values), self.objective).mean()
         loss = self.smoothness * roughness(module.values).mean() - mean_reward
         (module.values.grad,) = torch.autograd.grad(loss, module.values)

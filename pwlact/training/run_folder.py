@@ -17,7 +17,7 @@ from pwlact.training.rules import UpdateRule
 from pwlact.training.trackers import EpochRecord
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.pt", "result.json"
-PICTURES = ("curves.png", "activations.png")
+PICTURES = ("curves.png", "activations.png", "evolution.png", "evolution.gif")
 FREE_KEYS = frozenset({"epochs", "device", "out"})
 """Settings that may change between the parts of a resumed run."""
 

@@ -18,13 +18,12 @@ from pwlact.correlation import (
     HatStatistics,
     Problem,
     is_degenerate,
-    roughness,
     solve_analytic,
     solve_eigen,
     solve_sample,
 )
 from pwlact.moments import GaussianMixture
-from pwlact.pwl import Knots
+from pwlact.pwl import Knots, roughness
 from pwlact.swish import fit_swish
 
 KNOTS = Knots(9, -3.0, 3.0)

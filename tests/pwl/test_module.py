@@ -84,8 +84,12 @@ def test_channels_start_equal_but_are_their_own():
         ({"channels": 0}, ("channels", "0")),
         ({"channels": -2}, ("channels", "-2")),
         ({"channels": True}, ("channels", "True")),
+        ({"channels": 6, "groups": 4}, ("groups", "channels=6", "4")),
+        ({"channels": 6, "groups": 12}, ("groups", "channels=6", "12")),
+        ({"channels": 6, "groups": 0}, ("groups", "0")),
+        ({"groups": 2}, ("groups=2", "channels")),
     ],
-    ids=["name", "shape", "none", "negative", "bool"],
+    ids=["name", "shape", "none", "negative", "bool", "no-divisor", "too-many", "no-group", "no-channels"],
 )
 def test_bad_settings_are_refused(arguments, fragments):
     assert_refused(lambda: PiecewiseLinearActivation(KNOTS, **arguments), *fragments)
@@ -165,16 +169,55 @@ def test_projection_to_a_variance_leaves_an_unanchored_constant(level, dtype):
     assert torch.equal(activation.values, before)
 
 
-@pytest.mark.parametrize(("channels", "text"), [(None, "shared"), (5, "channels=5")], ids=str)
-def test_print_tells_grid_and_sharing(channels, text):
-    assert repr(module(channels=channels)) == f"PiecewiseLinearActivation(knots=9, low=-2, high=2, {text})"
+@pytest.mark.parametrize(
+    ("activation", "text"),
+    [
+        (module("relu"), "shared, increasing, tail slopes 0 and 1"),
+        (module("silu", channels=5), "channels=5, not monotone, tail slopes -0.0705 and 1.07"),
+        (module(lambda t: -t, channels=6, groups=2), "channels=6, groups=2, decreasing, tail slopes -1 and -1"),
+        (module("zero", torch.bfloat16), "shared, constant, tail slopes 0 and 0"),
+        (module().to("meta"), "shared"),
+    ],
+    ids=["shared", "channels", "groups", "constant", "meta"],
+)
+def test_print_tells_grid_sharing_and_shape(activation, text):
+    assert repr(activation) == f"PiecewiseLinearActivation(knots=9, low=-2, high=2, {text})"
 
 
-def test_state_dict_round_trip():
-    first, second = module("gelu", channels=2), module("zero", channels=2)
-    second.load_state_dict(first.state_dict())
-    assert list(first.state_dict()) == ["values"]
-    assert torch.equal(first.values, second.values)
+def test_print_tells_how_functions_differ():
+    activation = module(channels=3, start="relu")
+    activation.values.data[1] = KNOTS.positions().abs()
+    activation.values.data[2] = -KNOTS.positions()
+    assert repr(activation).endswith("channels=3, 2 of 3 monotone, tail slopes -1..0 and -1..1)")
+    activation.values.data[0, 3] = math.nan
+    assert repr(activation).endswith("channels=3, not finite)")
+
+
+@pytest.mark.parametrize("channel_dim", [0, 1, -1])
+@pytest.mark.parametrize("groups", [1, 2, 3, 6])
+def test_consecutive_channels_of_a_group_share_a_function(groups, channel_dim):
+    activation = module(channels=6, groups=groups, channel_dim=channel_dim)
+    assert activation.values.shape == (groups, 9)
+    with torch.no_grad():
+        activation.values.normal_()
+    shape = [2, 3, 4]
+    shape[channel_dim] = 6
+    x = torch.randn(shape, dtype=torch.float64)
+    for channel, part in enumerate(x.unbind(channel_dim)):
+        expected = pwl(part, activation.values[channel // (6 // groups)], -2.0, 2.0)
+        assert_close(activation(x).select(channel_dim, channel), expected)
+
+
+def test_groups_without_a_number_are_the_channels():
+    assert (module(channels=4).groups, module().groups) == (4, None)
+
+
+@pytest.mark.parametrize("sharing", [{"channels": 4}, {"channels": 4, "groups": 2}, {"channels": 4, "groups": 1}])
+@pytest.mark.parametrize("method", ["forward", "derivative", "antiderivative", "inverse"])
+@pytest.mark.parametrize("shape", [(2, 8), (2, 2), (4,), (2, 0), (2, 5, 4)], ids=str)
+def test_other_channels_than_built_for_are_refused(shape, method, sharing):
+    activation = module("identity", **sharing)
+    assert_refused(lambda: getattr(activation, method)(torch.zeros(shape)), "4 channels", "dimension 1", str(shape))
 
 
 def test_deep_copy_is_independent():

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
 from types import ModuleType
 
@@ -13,7 +12,8 @@ from pwlact.pwl.kernels import eager, native
 BACKENDS = {"avx512": "cpu", "avx2": "cpu", "plain": "cpu", "triton": "cuda", "torch": "any"}
 """Every backend, fastest first, with the type of device it serves."""
 
-_asked: ContextVar[str | None] = ContextVar("pwlact_backend", default=None)
+# one for the whole process: on a GPU, autograd runs the backward pass in threads of its own
+_asked: list[str] = []
 
 
 def available() -> dict[str, str]:
@@ -30,7 +30,7 @@ def active(device_type: str = "cpu") -> str:
     Raises:
         InputError: PWLACT_BACKEND names no backend, or one that cannot run here.
     """
-    asked = _asked.get() or _from_environment()
+    asked = _asked[-1] if _asked else _from_environment()
     if asked is not None and BACKENDS[asked] in {device_type, "any"}:
         return asked
     return _fastest(device_type)
@@ -38,7 +38,7 @@ def active(device_type: str = "cpu") -> str:
 
 @contextmanager
 def use(name: str) -> Iterator[None]:
-    """Within, tensors on the devices that backend `name` serves meet no other.
+    """Within, and in every thread, tensors on the devices that backend `name` serves meet no other.
 
     Args:
         name: one of `BACKENDS`.
@@ -54,11 +54,11 @@ def use(name: str) -> Iterator[None]:
         ...     active()
         'torch'
     """
-    token = _asked.set(_usable(name))
+    _asked.append(_usable(name))
     try:
         yield
     finally:
-        _asked.reset(token)
+        _asked.pop()
 
 
 def module(device_type: str) -> tuple[ModuleType, str]:

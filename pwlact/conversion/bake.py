@@ -1,0 +1,157 @@
+"""`bake`: learnt activations as fixed functions, for deployment."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pwlact import checks
+from pwlact.conversion.convert import copied
+from pwlact.conversion.example import difference, run
+from pwlact.conversion.frozen import FrozenPiecewiseLinear, FrozenSwish
+from pwlact.conversion.hooks import move_hooks
+from pwlact.conversion.report import BakedLayer, BakeReport
+from pwlact.conversion.search import described
+from pwlact.pwl import PiecewiseLinearActivation
+from pwlact.swish import fit_swish_batched
+
+
+class Baked(NamedTuple):
+    """A model with fixed activations, and the report on it."""
+
+    model: nn.Module
+    report: BakeReport
+
+
+def bake(model: nn.Module, *, to: Literal["swish", "pwl"] = "pwl", example: Any = None, inplace: bool = False) -> Baked:
+    """Replace a model's learnable activations by fixed functions of the same shape.
+
+    "pwl" keeps each function as it is, with buffers for parameters. "swish" takes the least-squares Swish of the
+    knot values, scale u sigmoid(beta u) + offset with u = x - x0, one a function: four numbers in place of N. The
+    rest of the model stays trainable, and the result exports to ONNX and TorchScript by PyTorch's own exporters.
+
+    Args:
+        model: with at least one `PiecewiseLinearActivation`.
+        to: "pwl" or "swish".
+        example: input of the model (a tensor, a tuple of arguments or a dict of keyword arguments), on which the
+            report measures each layer's error at the inputs that it really sees, and that of the model's output.
+        inplace: change `model` itself; a deep copy unless given.
+
+    Returns:
+        The model, and a `BakeReport` that prints as a table: `model, report = bake(model)`.
+
+    Raises:
+        InputError: there is nothing to bake, the model fails on the example or cannot be copied, or a Swish is to
+            be fitted to fewer than 5 knots or to values that are not finite.
+
+    Examples:
+        >>> model, report = bake(nn.Sequential(PiecewiseLinearActivation(channels=4, start="silu")), to="swish")
+        >>> model[0]
+        FrozenSwish(channels=4)
+    """
+    checks.choice("to", to, ("swish", "pwl"))
+    model = model if inplace else copied(model)
+    root = nn.Sequential(model)
+    root.training = model.training
+    places = _places(root)
+    if not places:
+        raise checks.InputError("there is nothing to bake: no PiecewiseLinearActivation in the model")
+    new, layers = {}, {}
+    for module, where in places.items():
+        name = where[0][2]
+        new[module], note = _swish(module, name) if to == "swish" else (_frozen(module), "")
+        worst, mean = _errors(module, new[module])
+        layers[module] = BakedLayer(name, described(module), repr(new[module]), worst, mean, note=note)
+    before = None
+    if example is not None:
+        with _comparing(new, layers):
+            before = run(root[0], example)
+    for module, where in places.items():
+        move_hooks(module, new[module].train(module.training))
+        for holder, key, _ in where:
+            holder._modules[key] = new[module]
+    report = BakeReport(list(layers.values()))
+    if example is not None:
+        report.difference = difference(before, run(root[0], example))
+    return Baked(root[0], report)
+
+
+def _places(root: nn.Module) -> dict[PiecewiseLinearActivation, list[tuple[nn.Module, str, str]]]:
+    """Each activation below the root, with the modules and names that hold it and its paths in the root's child."""
+    places: dict[PiecewiseLinearActivation, list[tuple[nn.Module, str, str]]] = {
+        module: [] for module in root.modules() if isinstance(module, PiecewiseLinearActivation)
+    }
+    for path, owner in root.named_modules():
+        for key, child in owner._modules.items():  # every name, also where two hold one module
+            if isinstance(child, PiecewiseLinearActivation):
+                name = f"{path}.{key}".lstrip(".").partition(".")[2]
+                places[child].append((owner, key, name))
+    return places
+
+
+def _frozen(module: PiecewiseLinearActivation) -> FrozenPiecewiseLinear:
+    return FrozenPiecewiseLinear(module.values.detach().clone(), module.knots, module.channel_dim)
+
+
+def _swish(module: PiecewiseLinearActivation, name: str) -> tuple[FrozenSwish, str]:
+    """The Swish nearest to each function of the module, and what to know about it."""
+    values = module.values.detach().cpu().double().numpy()
+    curves = np.atleast_2d(values)
+    try:
+        fit = fit_swish_batched(module.knots.positions().numpy(), curves)
+    except checks.InputError as error:
+        raise checks.InputError(f"no Swish can be fitted to {name or 'the model'}: {error}; bake to='pwl'") from error
+    dtype = torch.promote_types(module.values.dtype, torch.float32)
+    numbers = [torch.as_tensor(part, dtype=dtype) for part in (fit.beta, fit.x0, fit.scale, fit.offset)]
+    if module.channels is None:
+        numbers = [number[0] for number in numbers]
+    else:
+        numbers = [number.repeat_interleave(module.channels // len(curves)) for number in numbers]
+    beta, x0, scale, offset = (number.to(module.values.device, copy=True) for number in numbers)
+    r2 = fit.r2[~np.isnan(fit.r2)]
+    note = f"R^2 {r2.min():.4f}" if r2.size else "constant"
+    if fit.at_bound.any():
+        note += f", {fit.at_bound.sum()} of {len(curves)} at a bound of the fit"
+    return FrozenSwish(beta, x0, scale, offset, module.channel_dim), note
+
+
+@torch.no_grad()
+def _errors(old: PiecewiseLinearActivation, new: nn.Module) -> tuple[float, float]:
+    """Largest and mean |new - old| between the first and the last knot, over all functions."""
+    x = torch.linspace(old.knots.low, old.knots.high, 16 * (old.knots.count - 1) + 1, dtype=torch.float64)
+    x = x.to(old.values.device, old.values.dtype)
+    if old.channels is not None:
+        # positions in a dimension of its own, beside that of the channels
+        dim = old.channel_dim
+        other = 0 if dim > 0 else dim - 1 if dim < 0 else 1
+        shape = [1] * max(2, dim + 1, -other)
+        shape[other] = -1
+        x = x.reshape(shape)
+        shape[dim] = old.channels
+        x = x.expand(shape)
+    wrong = (new.forward(x).double() - old.forward(x).double()).abs()  # not by call: no hooks
+    return float(wrong.max()), float(wrong.mean())
+
+
+@contextmanager
+def _comparing(new: dict[Any, nn.Module], layers: dict[Any, BakedLayer]) -> Iterator[None]:
+    """Measure each new function at the inputs of the old while the context lasts."""
+    sums: dict[Any, tuple[float, float, int]] = {}
+
+    def compare(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+        wrong = (new[module](arguments[0]).double() - output.double()).abs()
+        worst, total, count = sums.get(module, (0.0, 0.0, 0))
+        if wrong.numel():
+            sums[module] = (max(worst, float(wrong.max())), total + float(wrong.sum()), count + wrong.numel())
+
+    hooks = [module.register_forward_hook(compare) for module in new]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+    for module, (worst, total, count) in sums.items():
+        layers[module].seen_worst, layers[module].seen_mean = worst, total / count
