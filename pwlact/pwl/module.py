@@ -209,6 +209,8 @@ class PiecewiseLinearActivation(nn.Module):
     def realign(self, seen: InputHistogram, *, coverage: float = 0.999) -> float:
         """Set the range to the central interval that holds `coverage` of the inputs seen; keep the functions.
 
+        Where 0 is inside, the interval grows by up to a step so that a knot lies there; see `Knots.covering`.
+
         Args:
             seen: what `record_inputs` counted for this module.
             coverage: share of the inputs, above 0 and at most 1.
@@ -223,7 +225,7 @@ class PiecewiseLinearActivation(nn.Module):
             Zhou et al., "Learning specialized activation functions with the piecewise linear unit", 2021,
             section 3.2; quantiles in the place of mean +- 3 deviations, which one outlier would move.
         """
-        return self.set_range(*seen.interval(coverage))
+        return self.regrid(Knots.covering(*seen.interval(coverage), self.knots.count))
 
     def extra_repr(self) -> str:
         """Knots, interval, sharing, direction and tail slopes, for `print(model)`."""

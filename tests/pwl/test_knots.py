@@ -73,3 +73,21 @@ def test_locate_inverts_x(knots):
 )
 def test_bad_grids_are_refused(arguments, fragments):
     assert_refused(lambda: Knots(*arguments), *fragments)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 33, 257])
+@pytest.mark.parametrize(
+    ("low", "high"), [(-3.0, 3.0), (-0.1, 5.0), (-5.0, 0.01), (-1e-9, 1e9), (1.0, 2.0), (-2.0, -1.0), (0.0, 1.0)]
+)
+def test_covering_knots_are_the_finest_with_one_at_zero(low, high, count):
+    knots = Knots.covering(low, high, count)
+    assert knots.count == count
+    if not low < 0 < high or count == 2:
+        assert (knots.low, knots.high) == (low, high)
+        return
+    assert knots.low <= low * (1 - 1e-12)
+    assert knots.high >= high * (1 - 1e-12)
+    assert knots.positions().abs().min() <= 1e-12 * knots.spacing
+    # one end is met exactly, and no other split of the segments gives a shorter step
+    steps = [max(-low / left, high / (count - 1 - left)) for left in range(1, count - 1)]
+    assert knots.spacing == pytest.approx(min(steps), rel=1e-12)

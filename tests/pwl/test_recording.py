@@ -107,6 +107,17 @@ def test_realign_fits_the_range_to_what_was_seen():
     before = model[1](hidden)
     error = model[1].realign(seen["1"], coverage=0.99)
     low, high = torch.quantile(hidden[:40000], torch.tensor([0.005, 0.995])).tolist()
-    assert (model[1].knots.low, model[1].knots.high) == pytest.approx((low, high), rel=0.02)
+    knots = model[1].knots
+    assert (knots.low, knots.high) == pytest.approx((low, high), rel=0.02, abs=knots.spacing)
+    assert knots.positions().abs().min() < 1e-12
     inside = (hidden > min(low, -3)) & (hidden < max(high, 3))
     assert (model[1](hidden) - before)[inside].abs().max() <= error + 1e-5
+
+
+def test_realign_keeps_the_bend_at_zero():
+    activation = PiecewiseLinearActivation(start="relu")
+    model = nn.Sequential(activation)
+    with record_inputs(model) as seen:
+        model(torch.randn(1000) * 0.7 + 0.31)
+    assert activation.realign(seen["0"], coverage=0.9) < 1e-6
+    assert activation.knots.high < 2
