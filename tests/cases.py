@@ -53,3 +53,32 @@ MIXTURES = {
     "off_the_grid": ([-5.0, 0.0, 6.0], [1.0, 0.5, 2.0], [0.3, 0.4, 0.3]),
     "two_classes": ([-0.5, 1.0], [1.0, 1.0], [0.3, 0.7]),
 }
+
+
+# ranges off zero, off the powers of two, long, and with more knots than tables in registers or caches hold
+ODD_GRIDS = [
+    Knots(33, 0.1, 0.7),
+    Knots(65, -1e4, 3e4),
+    Knots(5, 1000.0, 1001.0),
+    Knots(17, -1e-20, 3e-20),
+    Knots(34, -1e20, 2e20),
+    Knots(1000, -3.0, 3.0),
+    Knots(5000, -1.0, 2.0),
+]
+
+
+def around(knots, ulps, dtype):
+    """All numbers of the type within so many steps of each knot."""
+    integer = {8: torch.int64, 4: torch.int32, 2: torch.int16}[dtype.itemsize]
+    bits = knots.positions().to(dtype).view(integer)
+    steps = torch.arange(-ulps, ulps + 1, dtype=integer)
+    near = (bits[:, None] + steps).view(dtype).reshape(-1)
+    return near[near.isfinite()]
+
+
+def extremes(knots, dtype):
+    """Zeros, subnormals, the largest numbers, infinities, NaN, and points far out and inside."""
+    finfo = torch.finfo(dtype)
+    sizes = [0.0, finfo.smallest_normal, finfo.smallest_normal * finfo.eps, finfo.max, 1e-15, 1e15, 1e38, torch.inf]
+    special = torch.tensor(sizes, dtype=torch.float64).to(dtype)
+    return torch.cat([special, -special, special.new_tensor([torch.nan]), inputs(knots).to(dtype)])

@@ -12,11 +12,12 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from pwlact.pwl import batching
-from pwlact.pwl.evaluate import evaluate, gradient, slope_gradient
+from pwlact.pwl import batching, operator
+from pwlact.pwl.evaluate import slope_gradient
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 
@@ -33,7 +34,7 @@ class _PiecewiseLinear(Function):
     @staticmethod
     @_signed
     def forward(*inputs: Any) -> Tensor:
-        return evaluate(*inputs)
+        return operator.pwl(*inputs)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -70,7 +71,7 @@ class _PiecewiseLinearGradient(Function):
     @staticmethod
     @_signed
     def forward(*inputs: Any) -> tuple[Tensor, Tensor]:
-        return gradient(*inputs)
+        return operator.pwl_gradient(*inputs)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
@@ -138,3 +139,36 @@ def function(*inputs: Any) -> Any:
 
 def _gradient(*inputs: Any) -> Any:
     return _PiecewiseLinearGradient.apply(*inputs)
+
+
+def _save(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    x, values, *ctx.grid = inputs
+    ctx.save_for_backward(x, values)
+
+
+def _backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    x, values = ctx.saved_tensors
+    need_x, need_values, *_ = ctx.needs_input_grad
+    grad_x, grad_values = operator.pwl_gradient(grad, x, values, *ctx.grid, need_x, need_values)
+    return grad_x if need_x else None, grad_values if need_values else None, None, None, None
+
+
+def _save_second(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    grad, x, values, *ctx.grid, ctx.need_x, ctx.need_values = inputs
+    ctx.save_for_backward(grad, x, values)
+
+
+# the same rules for the operators themselves, which is what compiled and exported programs hold
+torch.library.register_autograd("pwlact::pwl", _backward, setup_context=_save)
+torch.library.register_autograd(
+    "pwlact::pwl_gradient",
+    lambda ctx, *grads: second_order(operator.pwl, operator.pwl_gradient, ctx, *grads),
+    setup_context=_save_second,
+)
+torch.library.register_vmap(
+    "pwlact::pwl", lambda info, in_dims, *inputs: batching.function(operator.pwl, info.batch_size, in_dims, *inputs)
+)
+torch.library.register_vmap(
+    "pwlact::pwl_gradient",
+    lambda info, in_dims, *inputs: batching.gradient(operator.pwl_gradient, info.batch_size, in_dims, *inputs),
+)

@@ -1,17 +1,25 @@
 """f and its gradients on tensors of any layout, without derivatives: the ground that `autograd` stands on."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from pwlact.pwl.kernels import backends
+from pwlact.pwl.knots import Knots
 from pwlact.pwl.memory import Memory
 
 Grid = tuple[float, float, int]
 """low, high and channel_dim, as every function here takes them."""
 
 
+known_grid = lru_cache(maxsize=1024)(Knots)
+"""Knots(count, low, high), or InputError, without checking again what was checked."""
+
+
 def evaluate(x: Tensor, values: Tensor, low: float, high: float, channel_dim: int) -> Tensor:
     """f(x) for values (N,) or (G, N), G a divisor of the size of `channel_dim`, by the kernel in use."""
+    known_grid(values.shape[-1], low, high)
     memory = Memory(x, values, channel_dim)
     kernel, name = backends.module(x.device.type)
     return memory.restore(kernel.forward(memory.read(x), memory.table, low, high, memory.inner, name), x.dtype)

@@ -1,14 +1,14 @@
 """The piecewise-linear function as one differentiable operation that keeps only its input for backward."""
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from pwlact import checks
 from pwlact.pwl import autograd, operator
-from pwlact.pwl.knots import Knots
+from pwlact.pwl.evaluate import known_grid
+
+_TYPES = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
 
 
 def pwl(
@@ -36,30 +36,33 @@ def pwl(
         f(x), differentiable twice in x and `values`.
 
     Raises:
-        InputError: x is not floating point, `values` is not (N,) or (G, N) with N >= 2, the channels of x are no
-            multiple of G, or not low < high.
+        InputError: x is not floating point, not dense or on another device than `values`, `values` is not (N,) or
+            (G, N) with N >= 2, the channels of x are no multiple of G, or not low < high.
 
     Examples:
         >>> pwl(torch.tensor([-4.0, -0.5, 2.0]), torch.tensor([0.0, 0.0, 3.0]))
         tensor([0.0000, 0.0000, 2.0000])
     """
-    compiling = torch.compiler.is_compiling()
-    # the compiler runs this once, and warns of caches
-    (Knots if compiling else _known_grid)(values.shape[-1] if values.ndim else 0, low, high)
     _check(x, values, channel_dim)
-    if compiling:
-        return operator.pwl(x, values, low, high, channel_dim)
+    if torch.compiler.is_compiling():
+        return operator.pwl(x, values, low, high, channel_dim)  # checks the grid when it runs
+    known_grid(int(values.shape[-1]), low, high)  # int: a tracer's sizes are symbols
     return autograd.function(x, values, low, high, channel_dim)
 
 
-_known_grid = lru_cache(maxsize=1024)(Knots)
-
-
 def _check(x: Tensor, values: Tensor, channel_dim: int) -> None:
-    if not x.is_floating_point():
-        raise checks.InputError(f"x must be a floating-point tensor, got {x.dtype}; convert it with x.float()")
+    for name, tensor in (("x", x), ("values", values)):
+        if tensor.dtype not in _TYPES:
+            raise checks.InputError(
+                f"{name} must be a floating-point tensor of 16, 32 or 64 bits, got {tensor.dtype}; "
+                f"convert it with {name}.float()"
+            )
+    if x.layout != torch.strided or x.is_nested:
+        raise checks.InputError(f"x must be a dense tensor, got layout {x.layout}; convert it with x.to_dense()")
+    if x.device != values.device:
+        raise checks.InputError(f"x and values must be on one device, got {x.device} and {values.device}")
     if values.ndim not in {1, 2}:
-        raise checks.InputError(f"values must have shape (N,) or (G, N), got {tuple(values.shape)}")
+        raise checks.InputError(f"values must have shape (N,) or (G, N) for N knots, got {tuple(values.shape)}")
     if values.ndim == 1:
         return
     if not -x.ndim <= channel_dim < x.ndim or not values.shape[0] or x.shape[channel_dim] % values.shape[0]:

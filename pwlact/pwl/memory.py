@@ -24,7 +24,7 @@ class Memory:
         functions = self.table.shape[0]
         # in dense memory, a step along the channels is as long as what lies within one
         shared = functions == 1
-        self.inner = x.numel() if shared else self.strides[channel_dim] * (x.shape[channel_dim] // functions)
+        self.inner = x.numel() if shared else self.strides[channel_dim] * (x.shape[channel_dim] // max(functions, 1))
 
     def read(self, tensor: Tensor) -> Tensor:
         """A tensor of the shape of x as (n,), ordered as x is; a copy where its own layout is another."""

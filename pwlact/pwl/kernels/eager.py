@@ -8,6 +8,8 @@ from pwlact.pwl.knots import Knots
 # elements a piece: on a CPU its buffers stay in the caches and threads still pay, elsewhere it bounds the memory
 _PIECE = {"cpu": 1 << 19}
 _PIECE_ELSEWHERE = 1 << 26
+# elements that are summed in the type of computation before float64 takes over
+_LANE = 8192
 
 
 def forward(x: Tensor, table: Tensor, low: float, high: float, inner: int, name: str = "torch") -> Tensor:
@@ -69,20 +71,21 @@ def backward(
     knots = Knots(table.shape[1], low, high)
     slopes = _rises(table) / knots.spacing
     grad_x = torch.empty_like(x) if need_x else None
-    total, right = torch.zeros_like(table), torch.zeros_like(table)
+    histogram = _Histograms(x, table, inner) if need_values else None
+    total = right = table.new_zeros(())
     for piece in _pieces(x, table.shape[0], inner):
         index, w = _locate(_rows(x[piece], table, inner), table, knots)
         g = _rows(grad[piece], table, inner)
         if grad_x is not None:
             grad_x[piece] = _look_up(slopes, index).mul_(g).view(-1)
-        if need_values:
-            index = index.view(-1)
-            total.view(-1).index_add_(0, index, g.reshape(-1))
-            right.view(-1).index_add_(0, index, w.mul_(g).view(-1))
+        if histogram is not None:
+            total = total + histogram(g, index)
+            right = right + histogram(w.mul_(g), index)
     if not need_values:
         return grad_x, None
+    total, right = total.expand_as(table), right.expand_as(table)
     # df/dy is 1 - w at the left knot of the segment and w at its right
-    return grad_x, total - right + torch.nn.functional.pad(right, (1, 0))[:, :-1]
+    return grad_x, (total - right + torch.nn.functional.pad(right, (1, 0))[:, :-1]).to(table.dtype)
 
 
 def _rises(table: Tensor) -> Tensor:
@@ -115,3 +118,21 @@ def _locate(x: Tensor, table: Tensor, knots: Knots) -> tuple[Tensor, Tensor]:
 
 def _look_up(table: Tensor, index: Tensor) -> Tensor:
     return table.view(-1).index_select(0, index.view(-1)).view(index.shape)
+
+
+class _Histograms:
+    """Sums a table entry over all pieces: float32 over `_LANE` elements at most, float64 over those."""
+
+    def __init__(self, x: Tensor, table: Tensor, inner: int) -> None:
+        longest = max((piece.stop - piece.start for piece in _pieces(x, table.shape[0], inner)), default=0)
+        self.table, self.length = table, max(_LANE, 16 * table.numel())
+        lane = torch.arange(min(longest, x.numel()), dtype=torch.int32, device=x.device) // self.length
+        self.starts = lane * table.numel()
+        self.wide = torch.float32 if x.device.type == "mps" else torch.float64  # mps has no float64
+
+    def __call__(self, weights: Tensor, index: Tensor) -> Tensor:
+        """Sum of `weights` by table entry, shape (G, N)."""
+        elements = index.numel()
+        sums = self.table.new_zeros(-(-elements // self.length), *self.table.shape)
+        sums.view(-1).index_add_(0, self.starts[:elements] + index.view(-1), weights.reshape(-1))
+        return sums.sum(0, dtype=self.wide)

@@ -9,6 +9,7 @@ except ImportError as error:
     _native = None
     _MISSING = f"the compiled kernel was not built ({error}); install pwlact where a C compiler is"
 
+_SMALLEST = 1e-30
 _TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2, torch.float64: 3}
 
 
@@ -28,9 +29,11 @@ def forward(x: Tensor, table: Tensor, low: float, high: float, inner: int, name:
     """f(x); see `eager.forward`."""
     assert _native is not None
     out = torch.empty_like(x)
+    if not x.numel():
+        return out
     functions, knots = table.shape
     _native.forward(
-        name, _TYPES[x.dtype], x.data_ptr(), out.data_ptr(), table.data_ptr(),
+        _blocks(name, knots, low, high), _TYPES[x.dtype], x.data_ptr(), out.data_ptr(), table.data_ptr(),
         *_geometry(x, functions, inner), knots, low, high, torch.get_num_threads(),
     )  # fmt: skip
     return out
@@ -50,14 +53,22 @@ def backward(
     """Gradients with respect to x and the table; see `eager.backward`."""
     assert _native is not None
     grad_x = torch.empty_like(x) if need_x else None
-    # without elements nothing is written
-    grad_values = (torch.empty_like if x.numel() else torch.zeros_like)(table) if need_values else None
+    grad_values = torch.zeros_like(table) if need_values else None
+    if not x.numel():
+        return grad_x, grad_values
     functions, knots = table.shape
     _native.backward(
-        name, _TYPES[x.dtype], x.data_ptr(), grad.data_ptr(), _address(grad_x), _address(grad_values),
-        table.data_ptr(), *_geometry(x, functions, inner), knots, low, high, torch.get_num_threads(),
+        _blocks(name, knots, low, high), _TYPES[x.dtype], x.data_ptr(), grad.data_ptr(),
+        _address(grad_x), _address(grad_values), table.data_ptr(),
+        *_geometry(x, functions, inner), knots, low, high, torch.get_num_threads(),
     )  # fmt: skip
     return grad_x, grad_values
+
+
+def _blocks(name: str, knots: int, low: float, high: float) -> str:
+    """The block functions to use: those with vectors multiply by 1 / h, which must neither over- nor underflow."""
+    spacing = (high - low) / (knots - 1)
+    return name if _SMALLEST < spacing < 1 / _SMALLEST else "plain"
 
 
 def _geometry(x: Tensor, functions: int, inner: int) -> tuple[int, int, int]:

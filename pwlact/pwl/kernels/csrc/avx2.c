@@ -3,6 +3,7 @@
 
 #ifdef PWLACT_X86
 #include <immintrin.h>
+#include <string.h>
 
 #define TARGET __attribute__((target("avx2,fma,f16c")))
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -57,11 +58,19 @@ INLINE void backward_eight(const float *x, const float *g, float *gx, const Tabl
     }
 }
 
+/* What is left behind the last full vector goes through buffers, so that no result depends on where its x lies. */
 TARGET static void forward(const float *x, float *out, int64_t n, const Tables_float *t, int64_t function,
                            const int32_t *first) {
     int64_t k = 0;
     for (; k + WIDTH <= n; k += WIDTH) forward_eight(x + k, out + k, t, function, first ? first + k : NULL);
-    if (k < n) blocks_plain.forward(x + k, out + k, n - k, t, function, first ? first + k : NULL);
+    if (k == n) return;
+    float xs[WIDTH] = {0}, outs[WIDTH];
+    int32_t firsts[WIDTH] = {0};
+    size_t left = (size_t)(n - k);
+    memcpy(xs, x + k, left * sizeof *xs);
+    if (first) memcpy(firsts, first + k, left * sizeof *firsts);
+    forward_eight(xs, outs, t, function, first ? firsts : NULL);
+    memcpy(out + k, outs, left * sizeof *outs);
 }
 
 TARGET static void backward(const float *x, const float *g, float *gx, int64_t n, const Tables_float *t,
@@ -69,9 +78,16 @@ TARGET static void backward(const float *x, const float *g, float *gx, int64_t n
     int64_t k = 0;
     for (; k + WIDTH <= n; k += WIDTH)
         backward_eight(x + k, g + k, gx ? gx + k : NULL, t, function, first ? first + k : NULL, sums, lane);
-    if (k < n)
-        blocks_plain.backward(x + k, g + k, gx ? gx + k : NULL, n - k, t, function, first ? first + k : NULL, sums,
-                              lane);
+    if (k == n) return;
+    /* the lanes behind the end add zero to a knot near x = 0 */
+    float xs[WIDTH] = {0}, gs[WIDTH] = {0}, gxs[WIDTH];
+    int32_t firsts[WIDTH] = {0};
+    size_t left = (size_t)(n - k);
+    memcpy(xs, x + k, left * sizeof *xs);
+    memcpy(gs, g + k, left * sizeof *gs);
+    if (first) memcpy(firsts, first + k, left * sizeof *firsts);
+    backward_eight(xs, gs, gx ? gxs : NULL, t, function, first ? firsts : NULL, sums, lane);
+    if (gx) memcpy(gx + k, gxs, left * sizeof *gxs);
 }
 
 TARGET static void from_bfloat16(const uint16_t *in, float *out, int64_t n) {
