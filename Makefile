@@ -37,6 +37,7 @@ check: $(VENV)/.development
 bench: $(VENV)/.runtime
 	$(BIN)/pwlact bench unit
 	$(BIN)/pwlact bench activation
+	$(BIN)/pwlact bench train
 
 figures: $(VENV)/.runtime
 	$(BIN)/pwlact unit --classes 20 --sigma 1.0 --out figures/out/unit --force
