@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pwlact.checks import InputError
     from pwlact.conversion import activation_parameters, bake, convert, export_onnx, snapshot
-    from pwlact.correlation import HatStatistics, Problem, solve_analytic, solve_eigen, solve_sample
+    from pwlact.correlation import CorrelationLearner, HatStatistics, Problem, solve_analytic, solve_eigen, solve_sample
     from pwlact.moments import GaussianMixture
     from pwlact.pwl import InputHistogram, Knots, PiecewiseLinearActivation, record_inputs
     from pwlact.swish import SwishFit, fit_swish
@@ -23,6 +23,7 @@ _HOME = {
     "convert": "pwlact.conversion",
     "export_onnx": "pwlact.conversion",
     "snapshot": "pwlact.conversion",
+    "CorrelationLearner": "pwlact.correlation",
     "HatStatistics": "pwlact.correlation",
     "Problem": "pwlact.correlation",
     "solve_analytic": "pwlact.correlation",
@@ -40,6 +41,7 @@ _HOME = {
 __version__ = _version("pwlact")
 
 __all__ = [
+    "CorrelationLearner",
     "GaussianMixture",
     "HatStatistics",
     "InputError",

@@ -98,6 +98,48 @@ def activation(
         emit(record)
 
 
+@app.command()
+def train(
+    arch: Annotated[str, typer.Option(help="vgg11, vgg13, vgg16, resnet10 or resnet18.")] = "resnet10",
+    width: Annotated[float, typer.Option(help="Factor on every layer's channels.")] = 1.0,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 128,
+    device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = "bf16",
+    repeats: Annotated[int, typer.Option(help="Rounds; a round gives one ratio, and their median counts.")] = 7,
+    seed: options.Seed = 0,
+    as_json: options.Json = False,
+) -> None:
+    """Time one step of training with fixed and with learnt activations, in rounds, against SiLU.
+
+    "kept" (saved_bytes in the JSON) is what autograd holds for the backward pass of the whole network.
+    """
+    from pwlact.experiments.bench_train import TrainBenchConfig, run
+    from pwlact_cli.console import emit, progress_bar, table
+
+    config = TrainBenchConfig(arch, width, batch_size, device, precision, repeats, seed)
+    with progress_bar("training", "steps") as progress:
+        record = run(config, progress)
+    place = f"{record['environment']['device']}, {record['environment']['threads']} threads"
+    table(
+        f"{arch}, width {width:g}, batch {batch_size}, {precision}, {place}: medians of {repeats} rounds",
+        ("activations", "forward ms", "rest ms", "x SiLU", "quartiles", "kept MiB", "images/s"),
+        [
+            (
+                row["name"],
+                f"{row['forward_ms']:.1f}",
+                f"{row['backward_ms']:.1f}",
+                f"{row['vs_silu']:.2f}",
+                "{:.2f}-{:.2f}".format(*row["spread"]),
+                f"{row['saved_bytes'] / 2**20:.0f}",
+                f"{row['images_per_second']:.0f}",
+            )
+            for row in record["rows"]
+        ],
+    )
+    if as_json:
+        emit(record)
+
+
 def _time(config: "BenchConfig", out: Path | None, force: bool) -> dict[str, Any]:
     from dataclasses import asdict
 

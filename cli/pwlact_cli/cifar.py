@@ -21,16 +21,26 @@ def cifar(
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
     lr: Annotated[float, typer.Option(help="Adam rate of the backbone.")] = 1e-3,
     act_lr: Annotated[
-        float | None, typer.Option(help="Adam rate of the knot values.", show_default="backprop 1e-2, local 1e-3")
+        float | None,
+        typer.Option(
+            help="Adam rate of the knot values; for eigen, share of the way.",
+            show_default="backprop 1e-2, local 1e-3, eigen 0.2",
+        ),
     ] = None,
     sharing: Annotated[str, typer.Option(help="One function a layer, or one a channel.")] = "layer",
     knots: Annotated[int, typer.Option(help="Number of knots.")] = 33,
     low: Annotated[float, typer.Option(help="Position of the first knot.")] = -3.0,
     high: Annotated[float, typer.Option(help="Position of the last knot.")] = 3.0,
-    estimator: Annotated[str, typer.Option(help="Statistics of the local rule: sample.")] = "sample",
-    solver: Annotated[str, typer.Option(help="Step of the local rule: adam.")] = "adam",
+    estimator: Annotated[
+        str, typer.Option(help="How the local rule knows a layer's input: sample or gaussian (a density a class).")
+    ] = "sample",
+    solver: Annotated[
+        str, typer.Option(help="Step of the local rule: adam, or eigen (exact, taken in part).")
+    ] = "adam",
     smoothness: Annotated[float, typer.Option(help="Local rule: weight of the squared second differences.")] = 0.05,
     positions: Annotated[int, typer.Option(help="Local rule: positions an image for the statistics.")] = 16,
+    memory: Annotated[float, typer.Option(help="Local rule: share of the statistics kept from step to step.")] = 0.0,
+    every: Annotated[int, typer.Option(help="Local rule: batches a step of the knots.")] = 1,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
@@ -61,7 +71,7 @@ def cifar(
         arch=arch, mode=mode, width=width, epochs=epochs, batch_size=batch_size, lr=lr, act_lr=act_lr,
         sharing=sharing, knots=knots, low=low, high=high, estimator=estimator, solver=solver, seed=seed,
         limit=limit, val_size=val_size, device=device, precision=precision, smoothness=smoothness,
-        positions=positions,
+        positions=positions, memory=memory, every=every,
     )  # fmt: skip
     out = out or Path("runs") / f"cifar-{arch}-{mode}-w{width:g}-s{seed}"
     record = _train(config, data, out, resume, force)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.moments import GaussianMixture, gaussian_hat_moments
+from pwlact.pwl.evaluate import gradient
 from pwlact.pwl.knots import Knots
 
 
@@ -62,11 +63,9 @@ class HatStatistics:
                 f"labels must be one number in 0..{classes - 1} a sample, got shape {tuple(labels.shape)} "
                 f"with values {int(labels.min())}..{int(labels.max())} for {x.shape[-1]} samples"
             )
-        segment, w = knots.locate(x)
-        by_class = _class_sums(segment, w, labels, classes, knots)
-        squares, neighbours = _products(segment, w, knots)
-        counts = torch.bincount(labels, minlength=classes).to(x.dtype)
-        return cls(counts.expand(*x.shape[:-1], classes), by_class, squares, neighbours)
+        counts = torch.bincount(labels, minlength=classes)
+        by_class, squares, neighbours = _hat_sums(x, labels, counts.tolist(), knots)
+        return cls(counts.to(x.dtype).expand(*x.shape[:-1], classes), by_class, squares, neighbours)
 
     def __add__(self, other: "HatStatistics") -> "HatStatistics":
         return HatStatistics(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
@@ -122,35 +121,52 @@ class HatStatistics:
         Differentiable in `values`, of shape (N,) or (*batch, N).
         """
         variance = self.variance(values)
-        scale = values.abs().amax(-1).square() * torch.finfo(values.dtype).eps ** 2
-        constant = variance <= scale
+        rounding = 8 * torch.finfo(values.dtype).eps * values.abs().amax(-1)
+        constant = variance <= rounding.square()
         deviation = torch.where(constant, 1.0, variance).sqrt()
         centred = values - (self.mean * values).sum(-1, keepdim=True)
         rho = (self.contrasts @ centred[..., None])[..., 0] / deviation[..., None]
         return torch.where(constant[..., None], 0.0, rho)
 
 
-def _class_sums(segment: Tensor, w: Tensor, labels: Tensor, classes: int, knots: Knots) -> Tensor:
-    """Sum of each hat over the samples of each class, shape (*batch, K, N)."""
-    batch = segment.shape[:-1]
-    row = torch.arange(batch.numel(), device=segment.device).reshape(*batch, 1) * classes + labels
-    index = (row * knots.count + segment).reshape(-1)
-    size = batch.numel() * classes * knots.count
-    right = w.new_zeros(size).index_add_(0, index, w.reshape(-1))
-    total = w.new_zeros(size).index_add_(0, index, torch.ones_like(w).reshape(-1))
-    left, right = (total - right).reshape(*batch, classes, -1), right.reshape(*batch, classes, -1)
-    return left + torch.nn.functional.pad(right, (1, 0))[..., :-1]
+def _hat_sums(x: Tensor, labels: Tensor, counts: list[int], knots: Knots) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of hats by class, (*batch, K, N), of their squares, (*batch, N), and of neighbours' products, (*batch, N-1).
+
+    With x in segment i at position w, its two hats are 1 - w and w.
+    """
+    batch = x.shape[:-1]
+    rows = x.reshape(-1, x.shape[-1]).T
+    if len(counts) > 1:
+        rows = rows.index_select(0, labels.argsort())
+    segment, w = knots.locate(rows)
+    place = w.add(segment, alpha=2)
+    ones = torch.ones_like(w)
+    parts = [_split_sums(p, g, knots.count) for p, g in zip(place.split(counts), ones.split(counts), strict=True)]
+    by_class = torch.stack([_pad_right(left) + _pad_left(right) for left, right in parts], dim=-2)
+    cross, right_squares = _split_sums(place, w, knots.count)
+    # (1 - w)^2 = (1 - w) - w (1 - w)
+    left_squares = sum(left for left, _ in parts) - cross
+    squares = _pad_right(left_squares) + _pad_left(right_squares)
+    return (
+        by_class.reshape(*batch, len(counts), knots.count),
+        squares.reshape(*batch, knots.count),
+        cross.reshape(*batch, knots.count - 1),
+    )
 
 
-def _products(segment: Tensor, w: Tensor, knots: Knots) -> tuple[Tensor, Tensor]:
-    """Sums of phi_s^2, shape (*batch, N), and of phi_s phi_{s+1}, shape (*batch, N - 1), over all samples."""
-    batch = segment.shape[:-1]
-    row = torch.arange(batch.numel(), device=segment.device).reshape(*batch, 1)
-    index = (row * knots.count + segment).reshape(-1)
+def _split_sums(place: Tensor, weights: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Sums of g (1 - w) and of g w over the samples of each segment i, given 2 i + w and g, both (samples, B).
 
-    def total(weights: Tensor) -> Tensor:
-        flat = w.new_zeros(batch.numel() * knots.count).index_add_(0, index, weights.reshape(-1))
-        return flat.reshape(*batch, knots.count)
+    They are the knot gradients of a function on 2 N - 2 knots, two a segment, so its kernel adds them up.
+    """
+    table = place.new_zeros(place.shape[1], 2 * count - 2)
+    _, sums = gradient(weights, place, table, 0.0, 2.0 * count - 3, 1, False, True)
+    return sums[:, ::2], sums[:, 1::2]
 
-    left, right = total((1 - w).square()), total(w.square())
-    return left + torch.nn.functional.pad(right, (1, 0))[..., :-1], total(w * (1 - w))[..., :-1]
+
+def _pad_right(sums: Tensor) -> Tensor:
+    return torch.nn.functional.pad(sums, (0, 1))
+
+
+def _pad_left(sums: Tensor) -> Tensor:
+    return torch.nn.functional.pad(sums, (1, 0))

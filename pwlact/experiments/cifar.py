@@ -7,13 +7,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import harmonic_mean
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 from pwlact import checks
+from pwlact.correlation import ESTIMATORS, SOLVERS, EstimatorName, Solver
 from pwlact.data import Batches, Cifar10, Images, channel_statistics, split
 from pwlact.environment import environment
 from pwlact.models import ARCHITECTURES, ActivationFactory, activations, build
@@ -38,10 +39,9 @@ from pwlact.training import (
 
 FIXED: dict[str, Callable[[], nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU, "gelu": nn.GELU}
 ACTIVATION_RATES = {"backprop": 1e-2, "local": 1e-3}
+EIGEN_SHARE = 0.2  # of the way to the solution, at each step
 MODES = (*ACTIVATION_RATES, *FIXED)
 SHARINGS = ("layer", "channel")
-ESTIMATORS = ("sample",)
-SOLVERS = ("adam",)
 CLASSES = 10
 
 
@@ -56,20 +56,23 @@ class CifarConfig:
         epochs: number of passes over the training images.
         batch_size: images a step.
         lr: Adam's rate for the backbone.
-        act_lr: Adam's rate for the knot values; None is 1e-2 for backprop and 1e-3 for local.
+        act_lr: Adam's rate for the knot values; None is 1e-2 for backprop and 1e-3 for local. For solver "eigen" the
+            share of the way to the solution, at most 1; None is 0.2.
         sharing: one function a "layer", or one a "channel".
         knots: number of knots, at least 5 (the Swish that is read off at the end has four parameters).
         low: position of the first knot, in units of the layer's input, which batch norm standardises.
         high: position of the last knot.
-        estimator: how the local rule estimates its statistics; "sample" is from the batch.
-        solver: how the local rule improves its objective; "adam" is a gradient step.
+        estimator: how the local rule knows a layer's input: "sample" or "gaussian".
+        solver: how the local rule improves its objective: "adam" or "eigen".
         seed: of initialisation, order, augmentation and draws.
         limit: most images to train on; all that `val_size` leaves if None.
         val_size: number of training images kept for validation.
         device: "auto", "cuda", "mps" or "cpu".
         precision: "bf16" (autocast) or "fp32".
         smoothness: weight of the local rule's roughness penalty.
-        positions: positions an image that the local rule estimates from.
+        positions: positions an image that the local rule looks at.
+        memory: share of the local rule's statistics that stays from step to step, from 0 to below 1.
+        every: batches a step of the local rule.
 
     Raises:
         InputError: a setting is outside its range.
@@ -95,6 +98,8 @@ class CifarConfig:
     precision: str = "bf16"
     smoothness: float = 0.05
     positions: int = 16
+    memory: float = 0.0
+    every: int = 1
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -103,12 +108,17 @@ class CifarConfig:
         checks.at_least("knots", self.knots, 5, "the Swish that is read off has four parameters")
         checks.at_least("val_size", self.val_size, 1)
         checks.at_least("positions", self.positions, 1)
+        checks.at_least("every", self.every, 1)
+        if not 0 <= self.memory < 1:
+            raise checks.InputError(f"memory must be at least 0 and below 1, got {self.memory}")
         checks.at_least("seed", self.seed, 0)
         if self.limit is not None:
             checks.at_least("limit", self.limit, 1)
         checks.positive("width", self.width)
         checks.positive("lr", self.lr)
         checks.positive("act_lr", self.activation_rate)
+        if self.mode == "local" and self.solver == "eigen" and self.activation_rate > 1:
+            raise checks.InputError(f"act_lr must be at most 1 with solver eigen, got {self.activation_rate}")
         checks.interval(self.low, self.high)
         checks.not_negative("smoothness", self.smoothness)
 
@@ -129,7 +139,9 @@ class CifarConfig:
     @property
     def activation_rate(self) -> float:
         """`act_lr`, or the mode's own where that is None."""
-        return ACTIVATION_RATES.get(self.mode, 1e-2) if self.act_lr is None else self.act_lr
+        if self.act_lr is not None:
+            return self.act_lr
+        return EIGEN_SHARE if self.mode == "local" and self.solver == "eigen" else ACTIVATION_RATES.get(self.mode, 1e-2)
 
 
 def run(config: CifarConfig, data: Cifar10, folder: RunFolder, tracker: Tracker | None = None) -> dict[str, Any]:
@@ -172,9 +184,7 @@ class _Trial:
         self.knots = Knots(config.knots, config.low, config.high)
         self.mean, self.std = channel_statistics(train)
         self.batches, self.val = self._batches(train, augment=True), self.plain(val)
-        model = build(config.arch, width=config.width, activation=make_activation(config), classes=CLASSES)
-        self.model = model.to(device)
-        _channels_last(self.model)
+        self.model = make_model(config, device)
         self.rule = make_rule(config, self.model)
 
     def train(self, folder: RunFolder, tracker: Tracker | None) -> list[EpochRecord]:
@@ -251,6 +261,15 @@ def make_activation(config: CifarConfig) -> ActivationFactory:
     return lambda channels: PiecewiseLinearActivation(knots, channels=channels if own else None, start="relu")
 
 
+def make_model(config: CifarConfig, device: torch.device) -> nn.Module:
+    """Freshly initialised model that `config` names, on `device`, its convolutions with channels last."""
+    model = build(config.arch, width=config.width, activation=make_activation(config), classes=CLASSES).to(device)
+    for parameter in model.parameters():
+        if parameter.ndim == 4:  # as the images are
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return model
+
+
 def make_rule(config: CifarConfig, model: nn.Module) -> UpdateRule:
     """Update rule that `config.mode` names."""
     if config.mode != "local":
@@ -260,7 +279,11 @@ def make_rule(config: CifarConfig, model: nn.Module) -> UpdateRule:
         classes=CLASSES,
         lr=config.lr,
         act_lr=config.activation_rate,
+        estimator=cast("EstimatorName", config.estimator),
+        solver=cast("Solver", config.solver),
         smoothness=config.smoothness,
+        memory=config.memory,
+        every=config.every,
         positions=config.positions,
         precision=config.precision,
         seed=config.seed,
@@ -282,13 +305,6 @@ def _result(config: CifarConfig, trial: _Trial, history: list[EpochRecord], test
         "config": asdict(config),
         "environment": environment(device_name(trial.device)),
     }
-
-
-def _channels_last(model: nn.Module) -> None:
-    """Lay out the convolutions' weights with channels last, as the images are."""
-    for parameter in model.parameters():
-        if parameter.ndim == 4:
-            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 def _swish_fits(trial: _Trial) -> list[dict[str, Any]]:

@@ -33,6 +33,9 @@ class Backprop:
             ]
         )
 
+    def begin_epoch(self, done: float) -> None:
+        """Nothing changes over the epochs."""
+
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """One Adam step; see `UpdateRule.step`."""
         loss, correct = forward(self.model, images, labels, self.precision)

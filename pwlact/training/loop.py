@@ -68,6 +68,7 @@ def fit(
     tracker.begin(max(0, epochs - len(records)), len(batches))
     try:
         for epoch in range(len(records) + 1, epochs + 1):
+            rule.begin_epoch((epoch - 1) / epochs)
             records.append(_run_epoch(epoch, model, rule, batches, evaluate, tracker))
             if after_epoch is not None:
                 after_epoch(records)

@@ -10,6 +10,10 @@ from pwlact.pwl import PiecewiseLinearActivation
 class UpdateRule(Protocol):
     """Changes a model's parameters, one batch a call."""
 
+    def begin_epoch(self, done: float) -> None:
+        """Hear that an epoch begins, with the share `done` of all epochs behind it, from 0 to below 1."""
+        ...
+
     def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """Learn from a batch.
 

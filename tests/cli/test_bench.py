@@ -123,3 +123,12 @@ def test_what_is_too_large_is_told(pwlact, monkeypatch) -> None:
     assert outcome.status == 2
     assert not Path("run").exists()
     assert outcome.stderr.splitlines()[-1].startswith("error: nothing could be timed")
+
+
+def test_training_steps(pwlact) -> None:
+    outcome = pwlact("bench", "train", "--width", 0.0625, "--batch-size", 2, "--repeats", 1, "--json")
+    assert {"name", "forward_ms", "backward_ms", "total_ms", "vs_gelu", "vs_silu", "saved_bytes"} <= outcome.json[
+        "rows"
+    ][0].keys()
+    assert "x SiLU" in outcome.stderr
+    assert pwlact("bench", "train", "--arch", "net", "--json").status == 2

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from pwlact.training import ActivationHistory
-from pwlact_cli import main
 
 
 @pytest.fixture

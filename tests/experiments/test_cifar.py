@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from pwlact.checks import InputError
+from pwlact.correlation import ESTIMATORS
 from pwlact.data import Cifar10, cifar_shaped
 from pwlact.experiments.cifar import MODES, CifarConfig, describe, make_activation, make_rule, run
 from pwlact.models import build
@@ -192,8 +193,10 @@ def test_images_are_known_by_their_content(data):
         ("arch", "resnet50", "arch must be one of vgg11, vgg13, vgg16, resnet10, resnet18; got 'resnet50'"),
         ("mode", "tanh", "mode must be one of backprop, local, relu, silu, gelu; got 'tanh'"),
         ("sharing", "all", "sharing must be one of layer, channel; got 'all'"),
-        ("estimator", "gaussian", "estimator must be one of sample; got 'gaussian'"),
-        ("solver", "eigen", "solver must be one of adam; got 'eigen'"),
+        ("estimator", "guess", "estimator must be one of gaussian, sample; got 'guess'"),
+        ("solver", "newton", "solver must be one of adam, eigen; got 'newton'"),
+        ("memory", 1.0, "memory must be at least 0 and below 1, got 1.0"),
+        ("every", 0, "every must be a whole number of at least 1, got 0"),
         ("device", "tpu", "device must be one of auto, cuda, mps, cpu; got 'tpu'"),
         ("precision", "fp16", "precision must be one of bf16, fp32; got 'fp16'"),
         ("width", 0.0, "width must be a finite number above 0, got 0.0"),
@@ -237,12 +240,17 @@ def test_settings_that_the_rule_refuses_cost_no_finished_run(data, tmp_path):
 
 def test_settings_reach_the_rule():
     config = replace(TINY, lr=0.02, act_lr=0.3, smoothness=0.7, positions=5, seed=11, precision="bf16")
+    config = replace(config, estimator="gaussian", solver="eigen", memory=0.25, every=3)
     model = build("resnet10", width=0.0625, activation=make_activation(config))
     rule = make_rule(config, model)
     assert isinstance(rule, LocalCorrelation)
-    assert (rule.classes, rule.smoothness, rule.positions, rule.precision) == (10, 0.7, 5, "bf16")
-    assert rule.generator.initial_seed() == 11
-    rates = [adam.param_groups[0]["lr"] for adam in (rule.backbone_adam, rule.values_adam)]
+    assert rule.precision == "bf16"
+    learner = rule.learner
+    assert (learner.classes, learner.smoothness, learner.positions) == (10, 0.7, 5)
+    assert (learner.memory, learner.every, learner.solver) == (0.25, 3, "eigen")
+    assert learner.estimator is ESTIMATORS["gaussian"]
+    assert learner.generator.initial_seed() == 11
+    rates = [optimiser.param_groups[0]["lr"] for optimiser in (rule.backbone_adam, learner.optimiser)]
     assert rates == [0.02, 0.3]
     rule = make_rule(replace(config, mode="backprop"), model)
     assert isinstance(rule, Backprop)
@@ -254,3 +262,11 @@ def test_rates_of_the_activations():
     rates = {mode: CifarConfig(mode=mode).activation_rate for mode in ("backprop", "local")}
     assert rates == {"backprop": 1e-2, "local": 1e-3}
     assert CifarConfig(mode="local", act_lr=0.3).activation_rate == 0.3
+
+
+def test_the_rate_of_the_eigen_solver_is_a_share():
+    assert CifarConfig(mode="local", solver="eigen").activation_rate == 0.2
+    assert CifarConfig(mode="local", solver="eigen", act_lr=1.0).activation_rate == 1.0
+    with pytest.raises(InputError, match="at most 1 with solver eigen"):
+        CifarConfig(mode="local", solver="eigen", act_lr=1.5)
+    assert CifarConfig(mode="backprop", solver="eigen").activation_rate == 1e-2

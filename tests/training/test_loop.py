@@ -16,7 +16,10 @@ class CountingRule:
     """Pretends that each image of step s has a loss of s nats, and one image a step is right."""
 
     def __init__(self, bad_step=None, bad=math.nan):
-        self.steps, self.bad_step, self.bad = 0, bad_step, bad
+        self.steps, self.bad_step, self.bad, self.begun = 0, bad_step, bad, []
+
+    def begin_epoch(self, done):
+        self.begun.append((done, self.steps))
 
     def step(self, images, labels):
         self.steps += 1
@@ -80,11 +83,11 @@ def test_records_are_means_over_images():
 
 
 def test_epochs_go_on_from_the_history():
-    batches, tracker, stored = Listing(), Recorder(), []
+    rule, batches, tracker, stored = CountingRule(), Listing(), Recorder(), []
     done = [{"epoch": 1}, {"epoch": 2}]
     history = fit(
         nn.Linear(2, 2),
-        CountingRule(),
+        rule,
         batches,
         score,
         epochs=4,
@@ -95,6 +98,7 @@ def test_epochs_go_on_from_the_history():
     assert [record["epoch"] for record in history] == [1, 2, 3, 4]
     assert len(done) == 2
     assert batches.asked == [3, 4]
+    assert rule.begun == [(0.5, 0), (0.75, 3)]  # before the steps of its epoch
     assert stored == [3, 4]
     one_epoch = [("step", 8), ("step", 8), ("step", 4)]
     assert tracker.calls == [

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from learning import PAIRS, lines
 from torch import nn
 from torch.nn import functional
 
 from pwlact.checks import InputError
+from pwlact.correlation import ESTIMATORS, CorrelationLearner
 from pwlact.pwl import Knots, PiecewiseLinearActivation
 from pwlact.training import Backprop, LocalCorrelation, learnable
 from pwlact.training.rules import backbone
@@ -90,10 +92,14 @@ def test_knot_gradient_is_that_of_the_mean_reward_over_channels(net, toy, sharin
         hook.remove()
     old = values(model)
     smoothness = 0.07
-    LocalCorrelation(model, classes=4, positions=1024, smoothness=smoothness).step(images, labels)
-    for module, x, y in zip(learnable(model), inputs, old, strict=True):
+    rule = LocalCorrelation(model, classes=4, positions=1024, smoothness=smoothness)
+    grads = []
+    # the step throws the gradient away
+    rule.learner.optimiser.register_step_pre_hook(lambda *_: grads.extend(m.values.grad for m in learnable(model)))
+    rule.step(images, labels)
+    for module, x, y, grad in zip(learnable(model), inputs, old, grads, strict=True):
         expected = objective_gradient(module, x, labels, y, smoothness)
-        torch.testing.assert_close(-module.values.grad.double(), expected, rtol=1e-3, atol=1e-6)
+        torch.testing.assert_close(-grad.double(), expected, rtol=1e-3, atol=1e-6)
 
 
 def objective_gradient(module, x, labels, y, smoothness):
@@ -153,122 +159,64 @@ def test_cross_entropy_computes_no_gradient_of_the_values(net, toy, monkeypatch)
     model = net()
     LocalCorrelation(model, classes=4).step(*batch_of(toy))
     assert asked == [(False, True)] * 9
-    assert all(module.values.requires_grad for module in learnable(model))
+    assert all(module.values.grad is None for module in learnable(model))
 
 
 # --- local: what it learns, and how
 
 
-def line_problem(n=1000):
-    """Five classes on a line, seen by three channels under independent noise."""
-    torch.manual_seed(0)
-    labels = torch.arange(n) % 5
-    return labels.float()[:, None] + 0.7 * torch.randn(n, 3), labels
-
-
-def line_model(start="tanh", own=False):
+def line_model(start="tanh"):
     torch.manual_seed(1)
-    activation = PiecewiseLinearActivation(Knots(), start=start, channels=3 if own else None)
+    activation = PiecewiseLinearActivation(Knots(), start=start)
     return nn.Sequential(nn.BatchNorm1d(3), activation, nn.Linear(3, 5))
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_reward_rises_above_that_of_relu(own):
-    x, labels = line_problem()
-    model = line_model(own=own)
-    rule = LocalCorrelation(model, classes=5, lr=1e-9, act_lr=5e-2, smoothness=0.01)
+@pytest.mark.parametrize(("estimator", "solver"), PAIRS)
+def test_reward_rises_above_that_of_relu(estimator, solver):
+    x, labels = lines()
+    rate = {"adam": 5e-2, "eigen": 0.5}[solver]
+    settings = {"classes": 5, "lr": 1e-9, "act_lr": rate, "estimator": estimator, "solver": solver}
+    rule = LocalCorrelation(line_model(), smoothness=0.01, **settings)
     rule.step(x, labels)
-    before = rule.rewards.item()
-    for _ in range(100):
+    before = rule.learner.rewards.item()
+    for _ in range(60 if solver == "adam" else 5):
         rule.step(x, labels)
-    relu = LocalCorrelation(line_model(start="relu"), classes=5)
+    relu = LocalCorrelation(line_model(start="relu"), **settings)
     relu.step(x, labels)
     assert before < 0.02  # an odd function of a symmetric mixture earns nothing
-    assert rule.rewards.item() > 1.05 * relu.rewards.item()
+    assert rule.learner.rewards.item() > 1.05 * relu.learner.rewards.item()
 
 
-def test_each_channel_learns_for_itself():
-    x, labels = line_problem()
-    mirrored = x.clone()
-    mirrored[:, 2] = -mirrored[:, 2]
-    learnt = []
-    for data in (x, mirrored):
-        model = line_model(start="silu", own=True)
-        rule = LocalCorrelation(model, classes=5, lr=1e-9, act_lr=1e-2)
-        for _ in range(20):
-            rule.step(data, labels)
-        learnt.append(values(model)[0])
-    torch.testing.assert_close(learnt[0][:2], learnt[1][:2])
-    assert (learnt[0][2] - learnt[1][2]).abs().max() > 0.01
+def test_settings_reach_the_learner():
+    settings = {"smoothness": 0.3, "memory": 0.5, "every": 3, "positions": None, "objective": "energy", "classes": 7}
+    rule = LocalCorrelation(line_model(), act_lr=0.25, estimator="gaussian", solver="eigen", seed=11, **settings)
+    assert {name: getattr(rule.learner, name) for name in settings} == settings
+    assert rule.learner.estimator is ESTIMATORS["gaussian"]
+    assert rule.learner.solver == "eigen"
+    assert rule.learner.generator.initial_seed() == 11
+    assert rule.learner.optimiser.param_groups[0]["lr"] == 0.25
 
 
-def test_left_knot_stays_at_zero_and_the_norm_at_its_start():
-    x, labels = line_problem(n=100)
-    model = line_model(start="silu", own=True)
-    start = values(model)[0]
-    norm = (start - start[:, :1]).norm(dim=-1)
-    rule = LocalCorrelation(model, classes=5, act_lr=0.1)
-    for _ in range(5):
-        rule.step(x, labels)
-        (y,) = values(model)
-        assert y[:, 0].abs().max() == 0
-        torch.testing.assert_close(y.norm(dim=-1), norm)
-    assert (y - start).abs().max() > 0.3  # far more than the shift to zero, 0.14
-
-
-def test_smoothness_straightens_what_the_data_leave_free():
-    x, labels = line_problem(n=500)
-    bends = []
-    for smoothness in (0.0, 5.0):
-        model = line_model(start="relu")
-        rule = LocalCorrelation(model, classes=5, lr=1e-9, act_lr=2e-2, smoothness=smoothness)
-        for _ in range(50):
-            rule.step(x, labels)
-        bends.append(values(model)[0].diff(n=2).square().sum())
-    assert bends[1] < 0.5 * bends[0]
-
-
-# --- local: sampling and hooks
-
-
-def coded(images=6, channels=4, side=5):
-    """x whose every entry tells image, channel and position: 10,000 n + 100 c + p."""
-    n, c = torch.arange(images)[:, None, None], torch.arange(channels)[None, :, None]
-    code = 10_000 * n + 100 * c + torch.arange(side * side)
-    return code.reshape(images, channels, side, side).float()
-
-
-@pytest.mark.parametrize("layout", ["contiguous", "channels_last", "channels at the end"])
-def test_samples_are_of_every_image_and_keep_their_channel(layout):
-    rule = LocalCorrelation(line_model(), classes=5, positions=8)
-    x, dim = coded(), 1
-    if layout == "channels_last":
-        x = x.contiguous(memory_format=torch.channels_last)
-    elif layout == "channels at the end":
-        x, dim = x.movedim(1, -1), -1
-    samples = rule._sample(x, dim)
-    assert samples.shape == (4, 6 * 8)
-    assert samples.dtype == torch.float32
-    image, rest = samples.long() // 10_000, samples.long() % 10_000
-    assert torch.equal(image, torch.arange(6).repeat_interleave(8).expand(4, -1))
-    assert torch.equal(rest // 100, torch.arange(4)[:, None].expand(-1, 48))
-    place = rest[0] % 100
-    assert torch.equal(rest % 100, place.expand(4, -1))  # channels of one position stay together
-    assert len(place.unique()) > 15  # drawn for each image anew
-    assert not torch.equal(samples, rule._sample(x, dim))  # and for each step
-
-
-def test_few_positions_are_taken_whole():
-    rule = LocalCorrelation(line_model(), classes=5, positions=25)
-    assert torch.equal(rule._sample(coded(), 1), coded().transpose(0, 1).flatten(1))
-
-
-def test_draws_depend_on_the_seed():
-    first, again, other = (LocalCorrelation(line_model(), classes=5, seed=s) for s in (3, 3, 4))
-    x = coded()
-    drawn = first._sample(x, 1)
-    assert torch.equal(drawn, again._sample(x, 1))
-    assert not torch.equal(drawn, other._sample(x, 1))
+def test_step_is_that_of_a_learner_beside_an_adam(net, toy):
+    images, labels = batch_of(toy)
+    model, twin = net(), net()
+    rule = LocalCorrelation(model, classes=4, lr=3e-3, act_lr=2e-2, seed=5)
+    learner = CorrelationLearner(twin, classes=4, lr=2e-2, seed=5)
+    adam = torch.optim.Adam(learner.backbone(), lr=3e-3)
+    for _ in range(2):
+        loss, correct = rule.step(images, labels)
+        with learner.observe(labels):
+            logits = twin(images)
+        expected = functional.cross_entropy(logits, labels)
+        adam.zero_grad()
+        expected.backward()
+        adam.step()
+        learner.step()
+        assert correct == (logits.argmax(1) == labels).sum()
+        assert loss.item() == pytest.approx(8 * expected.item(), rel=1e-4)
+        assert not loss.requires_grad
+    for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_no_hook_stays_behind(net, toy):
@@ -279,26 +227,20 @@ def test_no_hook_stays_behind(net, toy):
     with pytest.raises(RuntimeError):
         rule.step(torch.randn(2, 5, 32, 32), torch.tensor([0, 1]))  # five colours: the stem fails
     assert number_of_hooks(model) == 0
-    assert all(module.values.requires_grad for module in learnable(model))
 
 
-def test_objective_takes_x_detached_in_float32_outside_autocast(net, toy, monkeypatch):
-    from pwlact.training import local
-
-    seen = []
-    real = local.HatStatistics.from_samples
-
-    def spy(x, *args):
-        seen.append((x.dtype, x.requires_grad, torch.is_autocast_enabled("cpu")))
-        return real(x, *args)
-
-    monkeypatch.setattr(local.HatStatistics, "from_samples", spy)
+@pytest.mark.parametrize(("estimator", "solver"), PAIRS)
+def test_forward_in_bfloat16_learns_in_float32(net, toy, estimator, solver):
     model = net()
     dtypes = []
     model.classifier.register_forward_hook(lambda _, __, output: dtypes.append(output.dtype))
-    LocalCorrelation(model, classes=4, precision="bf16").step(*batch_of(toy))
+    rule = LocalCorrelation(model, classes=4, precision="bf16", estimator=estimator, solver=solver, memory=0.5)
+    before = values(model)
+    rule.step(*batch_of(toy))
     assert dtypes == [torch.bfloat16]
-    assert seen == [(torch.float32, False, False)] * 9  # x is a constant
+    kept = [part.dtype for summary in rule.state_dict()["learner"]["kept"] for part in summary.values()]
+    assert set(kept) == {torch.float32 if estimator == "sample" else torch.float64}
+    assert not any(torch.equal(a, b) for a, b in zip(before, values(model), strict=True))
 
 
 # --- bad arguments
@@ -316,7 +258,15 @@ def test_activation_that_starts_as_a_constant():
 
 @pytest.mark.parametrize(
     ("argument", "value"),
-    [("lr", 0.0), ("act_lr", np.nan), ("smoothness", -1.0), ("positions", 0), ("classes", 1)],
+    [
+        ("lr", 0.0),
+        ("act_lr", np.nan),
+        ("smoothness", -1.0),
+        ("positions", 0),
+        ("classes", 1),
+        ("memory", 1.0),
+        ("every", 0),
+    ],
 )
 def test_local_arguments_out_of_range(argument, value):
     with pytest.raises(InputError, match=f"^{argument} must be "):
