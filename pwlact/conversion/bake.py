@@ -31,7 +31,7 @@ def bake(model: nn.Module, *, to: Literal["swish", "pwl"] = "pwl", example: Any 
 
     "pwl" keeps each function as it is, with buffers for parameters. "swish" takes the least-squares Swish of the
     knot values, scale u sigmoid(beta u) + offset with u = x - x0, one a function: four numbers in place of N. The
-    rest of the model stays trainable, and the result exports to ONNX and TorchScript by PyTorch's own exporters.
+    rest of the model stays trainable, and the result exports to ONNX by PyTorch's own exporter.
 
     Args:
         model: with at least one `PiecewiseLinearActivation`.
