@@ -115,7 +115,7 @@ def copied(model: nn.Module) -> nn.Module:
     """
     try:
         return copy.deepcopy(model)
-    except Exception as error:
+    except Exception as error:  # whatever the modules' own __deepcopy__ raises
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise checks.InputError(
             f"the model cannot be copied ({reason}): give inplace=True to change it itself"

@@ -7,14 +7,14 @@ import zlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from statistics import harmonic_mean
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from pwlact import checks
-from pwlact.correlation import ESTIMATORS, SOLVERS, EstimatorName, Solver
+from pwlact.correlation import ESTIMATORS, SOLVERS
 from pwlact.data import Batches, Cifar10, Images, channel_statistics, split
 from pwlact.environment import environment
 from pwlact.models import ARCHITECTURES, ActivationFactory, activations, build
@@ -279,8 +279,8 @@ def make_rule(config: CifarConfig, model: nn.Module) -> UpdateRule:
         classes=CLASSES,
         lr=config.lr,
         act_lr=config.activation_rate,
-        estimator=cast("EstimatorName", config.estimator),
-        solver=cast("Solver", config.solver),
+        estimator=config.estimator,
+        solver=config.solver,
         smoothness=config.smoothness,
         memory=config.memory,
         every=config.every,

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pwlact import checks
-from pwlact.correlation import CorrelationLearner, EstimatorName, Objective, Solver
+from pwlact.correlation import CorrelationLearner
 from pwlact.training.evaluation import forward
 from pwlact.training.rules import adam
 
@@ -15,8 +15,8 @@ class LocalCorrelation:
     """Adam on the cross-entropy for the backbone, a `CorrelationLearner` for the knot values.
 
     x is a constant to the learner and y is a constant to the cross-entropy: each layer's shape is learnt from its
-    own input alone. The learner's rate falls with half a cosine over the epochs, so that batch norm's running
-    statistics catch up with the shapes before the end.
+    own input alone. The learner's rate falls with half a cosine over the epochs: a precaution, so that
+    batch norm's running statistics need not chase moving shapes at the end.
 
     Args:
         model: on its device, with at least one `PiecewiseLinearActivation`; each takes input (n, ...), one row
@@ -25,14 +25,7 @@ class LocalCorrelation:
         lr: rate of the backbone.
         act_lr: the learner's rate in the first epoch.
         precision: "bf16" or "fp32", of the forward pass; the objective is computed in float32 or float64.
-        estimator: see `CorrelationLearner`.
-        solver: see `CorrelationLearner`.
-        smoothness: see `CorrelationLearner`.
-        memory: see `CorrelationLearner`.
-        every: see `CorrelationLearner`.
-        positions: see `CorrelationLearner`.
-        objective: see `CorrelationLearner`.
-        seed: of the draws.
+        **settings: of the learner: estimator, solver, smoothness, memory, every, positions, objective, seed.
 
     Attributes:
         learner: what learns the activations.
@@ -50,30 +43,11 @@ class LocalCorrelation:
         lr: float = 1e-3,
         act_lr: float = 1e-3,
         precision: str = "fp32",
-        estimator: EstimatorName = "sample",
-        solver: Solver = "adam",
-        smoothness: float = 0.05,
-        memory: float = 0.0,
-        every: int = 1,
-        positions: int | None = 16,
-        objective: Objective = "signed",
-        seed: int = 0,
+        **settings: Any,
     ) -> None:
         self.model, self.precision = model, precision
         self.act_lr = checks.positive("act_lr", act_lr)
-        self.learner = CorrelationLearner(
-            model,
-            classes=classes,
-            estimator=estimator,
-            solver=solver,
-            lr=act_lr,
-            smoothness=smoothness,
-            memory=memory,
-            every=every,
-            positions=positions,
-            objective=objective,
-            seed=seed,
-        )
+        self.learner = CorrelationLearner(model, classes=classes, lr=act_lr, **settings)
         self.backbone_adam = adam([{"params": self.learner.backbone(), "lr": checks.positive("lr", lr)}])
 
     def begin_epoch(self, done: float) -> None:
