@@ -49,6 +49,9 @@ def cifar(
     val_size: Annotated[int, typer.Option(help="Last training images, kept for validation.")] = 5000,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = "bf16",
+    keep_epochs: Annotated[
+        bool, typer.Option("--keep-epochs", help="Keep the weights after every epoch, in the folder epochs.")
+    ] = False,
     tracker: Annotated[str, typer.Option(help="Where else to report to: none.")] = "none",
     seed: options.Seed = 0,
     out: Annotated[
@@ -60,7 +63,8 @@ def cifar(
 ) -> None:
     """Train on CIFAR-10; activations learnt by backprop, by the local correlation objective, or fixed.
 
-    The run folder holds config.json, metrics.jsonl, activations.npz, checkpoint.pt, result.json and pictures.
+    The run folder holds config.json, metrics.jsonl, activations.npz, inputs.npz, checkpoint.pt, result.json and
+    pictures.
     """
     from pwlact.checks import choice
     from pwlact.experiments.cifar import CifarConfig
@@ -71,7 +75,7 @@ def cifar(
         arch=arch, mode=mode, width=width, epochs=epochs, batch_size=batch_size, lr=lr, act_lr=act_lr,
         sharing=sharing, knots=knots, low=low, high=high, estimator=estimator, solver=solver, seed=seed,
         limit=limit, val_size=val_size, device=device, precision=precision, smoothness=smoothness,
-        positions=positions, memory=memory, every=every,
+        positions=positions, memory=memory, every=every, keep_epochs=keep_epochs,
     )  # fmt: skip
     out = out or Path("runs") / f"cifar-{arch}-{mode}-w{width:g}-s{seed}"
     record = _train(config, data, out, resume, force)

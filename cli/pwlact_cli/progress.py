@@ -3,11 +3,11 @@
 from types import TracebackType
 from typing import Self
 
-from pwlact.training import EpochRecord
+from pwlact.training import EpochRecord, Silent
 from pwlact_cli.console import console
 
 
-class ProgressBar:
+class ProgressBar(Silent):
     """Shows images a second, loss and time left while training, and a line for each epoch."""
 
     def __init__(self) -> None:
@@ -32,11 +32,11 @@ class ProgressBar:
     ) -> None:
         self.end()
 
-    def begin(self, epochs: int, steps: int) -> None:
-        """So many epochs are left, of so many steps."""
+    def begin(self, done: int, epochs: int, steps: int) -> None:
+        """So many epochs are done, of so many in all, each of so many steps."""
         if self.bars.console.is_terminal:
             self.bars.start()
-        self.bars.update(self.task, total=epochs * steps)
+        self.bars.update(self.task, total=max(0, epochs - done) * steps)
 
     def step(self, images: int, images_per_second: float, loss: float) -> None:
         """One step more."""

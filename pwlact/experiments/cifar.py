@@ -26,11 +26,15 @@ from pwlact.training import (
     ActivationHistory,
     Backprop,
     EpochRecord,
+    InputHistory,
+    LayerSnapshot,
     LocalCorrelation,
     RunFolder,
     Score,
+    Silent,
     Tracker,
     UpdateRule,
+    class_histograms,
     device_name,
     evaluate,
     find_device,
@@ -43,6 +47,8 @@ EIGEN_SHARE = 0.2  # of the way to the solution, at each step
 MODES = (*ACTIVATION_RATES, *FIXED)
 SHARINGS = ("layer", "channel")
 CLASSES = 10
+SEEN = 1000
+"""Validation images whose way through the layers is kept as histograms."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,7 @@ class CifarConfig:
         positions: positions an image that the local rule looks at.
         memory: share of the local rule's statistics that stays from step to step, from 0 to below 1.
         every: batches a step of the local rule.
+        keep_epochs: whether the weights after every epoch are kept, in the folder epochs.
 
     Raises:
         InputError: a setting is outside its range.
@@ -100,6 +107,7 @@ class CifarConfig:
     positions: int = 16
     memory: float = 0.0
     every: int = 1
+    keep_epochs: bool = False
 
     def __post_init__(self) -> None:
         self._check_choices()
@@ -184,23 +192,30 @@ class _Trial:
         self.knots = Knots(config.knots, config.low, config.high)
         self.mean, self.std = channel_statistics(train)
         self.batches, self.val = self._batches(train, augment=True), self.plain(val)
+        self.few = self.plain(Images(val.images[:SEEN], val.labels[:SEEN]))
         self.model = make_model(config, device)
         self.rule = make_rule(config, self.model)
 
     def train(self, folder: RunFolder, tracker: Tracker | None) -> list[EpochRecord]:
         """Run the epochs that `folder` does not hold yet; returns the records of all."""
-        film = ActivationHistory(self.knots.positions().numpy())
-        film.append(self.values())
-        done, film = folder.restore(self.model, self.rule, film)
+        tracker = tracker or Silent()
+        films = ActivationHistory(self.knots.positions().numpy()), InputHistory()
+        start = self._look(films)
+        done, films = folder.restore(self.model, self.rule, films)
         if len(done) > self.config.epochs:
             raise checks.InputError(
                 f"epochs must be at least the {len(done)} that {folder.path} holds, got {self.config.epochs}"
             )
-        folder.save_activations(film)
+        folder.save_films(films)
+
+        def begun() -> None:
+            if not done:
+                tracker.layers(0, start)
 
         def store(history: list[EpochRecord]) -> None:
-            film.append(self.values())
-            folder.save_epoch(self.model, self.rule, history, film)
+            snapshot = self._look(films)
+            folder.save_epoch(self.model, self.rule, history, films, keep=self.config.keep_epochs)
+            tracker.layers(len(history), snapshot)
 
         return fit(
             self.model,
@@ -210,8 +225,18 @@ class _Trial:
             epochs=self.config.epochs,
             history=done,
             tracker=tracker,
+            before_epochs=begun,
             after_epoch=store,
         )
+
+    def _look(self, films: tuple[ActivationHistory, InputHistory]) -> LayerSnapshot:
+        """Add what the layers are and receive now to the films."""
+        activations, inputs = films
+        counts = class_histograms(self.model, self.few.epoch(0), CLASSES, self.config.precision)
+        snapshot = LayerSnapshot(activations.knots, self.values(), inputs.edges, counts)
+        activations.append(snapshot.values)
+        inputs.append(counts)
+        return snapshot
 
     def values(self) -> dict[str, np.ndarray]:
         """Knot values of each learnable layer, by name."""

@@ -4,11 +4,12 @@ from pwlact.training.activation_history import ActivationHistory, read_activatio
 from pwlact.training.backprop import Backprop
 from pwlact.training.devices import DEVICES, PRECISIONS, autocast, device_name, find_device
 from pwlact.training.evaluation import Score, evaluate
+from pwlact.training.input_history import InputHistory, class_histograms, read_inputs
 from pwlact.training.local import LocalCorrelation
 from pwlact.training.loop import EpochBatches, TrainingFailed, fit
 from pwlact.training.rules import UpdateRule, learnable
 from pwlact.training.run_folder import RunFolder, read_result
-from pwlact.training.trackers import EpochRecord, Silent, Tracker
+from pwlact.training.trackers import EpochRecord, LayerSnapshot, Silent, Together, Tracker
 
 __all__ = [
     "DEVICES",
@@ -17,19 +18,24 @@ __all__ = [
     "Backprop",
     "EpochBatches",
     "EpochRecord",
+    "InputHistory",
+    "LayerSnapshot",
     "LocalCorrelation",
     "RunFolder",
     "Score",
     "Silent",
+    "Together",
     "Tracker",
     "TrainingFailed",
     "UpdateRule",
     "autocast",
+    "class_histograms",
     "device_name",
     "evaluate",
     "find_device",
     "fit",
     "learnable",
     "read_activations",
+    "read_inputs",
     "read_result",
 ]

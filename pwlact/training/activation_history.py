@@ -1,15 +1,12 @@
-"""Knot values of every learnable layer at every epoch: the film of a run's activations, as an npz file."""
+"""Knot values of every learnable layer at every epoch: the film of a run's activations."""
 
-import io
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
 
-from pwlact.checks import InputError
-from pwlact.files import write_atomically
+from pwlact.training.film import Layers, last_epoch, read_film, write_film
 
 FILE_NAME = "activations.npz"
 
@@ -25,12 +22,12 @@ class ActivationHistory:
     """
 
     knots: Float[np.ndarray, "*knots"]
-    layers: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    layers: Layers = field(default_factory=dict)
 
     @property
     def epochs(self) -> int:
         """Number of the last epoch held; -1 when there is none."""
-        return min((len(values) for values in self.layers.values()), default=0) - 1
+        return last_epoch(self.layers)
 
     def append(self, values: dict[str, np.ndarray]) -> None:
         """Add the values of one more epoch."""
@@ -51,10 +48,7 @@ class ActivationHistory:
         Raises:
             OSError: the file cannot be written; the one that was there is untouched.
         """
-        layers = {name: np.stack(values) for name, values in self.layers.items()}
-        buffer = io.BytesIO()
-        np.savez(buffer, allow_pickle=False, knots=self.knots, epochs=np.arange(self.epochs + 1), **layers)
-        write_atomically(path, lambda file: file.write(buffer.getbuffer()))
+        write_film(path, {"knots": self.knots}, self.layers)
 
 
 def read_activations(path: Path) -> ActivationHistory:
@@ -69,20 +63,6 @@ def read_activations(path: Path) -> ActivationHistory:
     Raises:
         InputError: there is no such file, or it is damaged or no history of activations.
     """
-    file = path / FILE_NAME if path.is_dir() else path
-    if not file.exists():
-        hint = " (runs with a fixed activation have none)" if path.is_dir() else ""
-        raise InputError(f"{path} holds no activations: {file.name} is not there{hint}")
-    try:
-        # np.load, given a name, leaves the file open when it fails
-        with file.open("rb") as handle, np.load(handle, allow_pickle=False) as arrays:
-            knots, epochs = arrays["knots"], len(arrays["epochs"])
-            layers = {name: list(arrays[name]) for name in arrays.files if name not in {"knots", "epochs"}}
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file} is damaged, or not the activations of a run") from error
-    fits = all(len(values) == epochs and values[0].shape[-1:] == knots.shape for values in layers.values())
-    if not layers or not epochs or not fits:
-        raise InputError(f"{file} is damaged, or not the activations of a run")
-    return ActivationHistory(knots, layers)
+    folder = path.is_dir()
+    hint = " (runs with a fixed activation have none)" if folder else ""
+    return ActivationHistory(*read_film(path / FILE_NAME if folder else path, "knots", "activations", hint))

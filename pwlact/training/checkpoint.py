@@ -30,9 +30,16 @@ def save(path: Path, model: nn.Module, rule: UpdateRule, history: list[EpochReco
         "history": history,
         "random_state": torch.get_rng_state(),
     }
-    buffer = io.BytesIO()  # torch.save hides the reason why a write to a file fails
-    torch.save(state, buffer)
-    write_atomically(path, lambda file: file.write(buffer.getbuffer()))
+    _write(path, state)
+
+
+def save_model(path: Path, model: nn.Module) -> None:
+    """Store the model alone, whole or not at all; for `load_model`.
+
+    Raises:
+        OSError: the file cannot be written; the one that was there is untouched.
+    """
+    _write(path, {"format": FORMAT, "model": model.state_dict()})
 
 
 def load(path: Path, model: nn.Module, rule: UpdateRule) -> list[EpochRecord]:
@@ -65,6 +72,12 @@ def load_model(path: Path, model: nn.Module) -> None:
         model.load_state_dict(_read(path)["model"])
     except (KeyError, RuntimeError, TypeError) as error:
         raise InputError(f"checkpoint {path} does not fit this model: {' '.join(str(error).split())[:200]}") from error
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    buffer = io.BytesIO()  # torch.save hides the reason why a write to a file fails
+    torch.save(state, buffer)
+    write_atomically(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def _read(path: Path) -> dict[str, Any]:

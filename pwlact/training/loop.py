@@ -41,6 +41,7 @@ def fit(
     epochs: int,
     history: Sequence[EpochRecord] = (),
     tracker: Tracker | None = None,
+    before_epochs: Callable[[], None] | None = None,
     after_epoch: Callable[[list[EpochRecord]], None] | None = None,
 ) -> list[EpochRecord]:
     """Train up to epoch `epochs`, from where `history` ends.
@@ -53,6 +54,7 @@ def fit(
         epochs: number of epochs in all, those of `history` included.
         history: records of the epochs that are done already; the first epoch has number 1.
         tracker: hears of each step and epoch; nobody does unless given.
+        before_epochs: called once, after the tracker has heard of the start.
         after_epoch: called with the whole history after each epoch, to store it.
 
     Returns:
@@ -65,8 +67,10 @@ def fit(
     """
     tracker = tracker or Silent()
     records = list(history)
-    tracker.begin(max(0, epochs - len(records)), len(batches))
+    tracker.begin(len(records), epochs, len(batches))
     try:
+        if before_epochs is not None:
+            before_epochs()
         for epoch in range(len(records) + 1, epochs + 1):
             rule.begin_epoch((epoch - 1) / epochs)
             records.append(_run_epoch(epoch, model, rule, batches, evaluate, tracker))

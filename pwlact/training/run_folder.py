@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,20 +14,31 @@ from pwlact.files import to_json, write_text
 from pwlact.training import checkpoint
 from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
 from pwlact.training.activation_history import ActivationHistory, read_activations
+from pwlact.training.input_history import FILE_NAME as INPUTS
+from pwlact.training.input_history import InputHistory, read_inputs
 from pwlact.training.rules import UpdateRule
 from pwlact.training.trackers import EpochRecord
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.pt", "result.json"
-PICTURES = ("curves.png", "activations.png", "evolution.png", "evolution.gif")
+PICTURES = ("curves.png", "activations.png", "evolution.png", "evolution.gif", "report.html")
+FOLDERS = EPOCHS, TENSORBOARD, WANDB = "epochs", "tensorboard", "wandb"
 FREE_KEYS = frozenset({"epochs", "device", "out"})
 """Settings that may change between the parts of a resumed run."""
+
+Films = tuple[ActivationHistory, InputHistory]
+"""What the layers were, and what they received, at every epoch."""
+
+
+def epoch_file(epoch: int) -> str:
+    """Name, within a run folder, of the weights after an epoch."""
+    return f"{EPOCHS}/{epoch:03d}.pt"
 
 
 class RunFolder:
     """Files of one run; every write is atomic, so each file is old or new, never half.
 
-    config.json, metrics.jsonl (a record an epoch), activations.npz, checkpoint.pt (written last of an epoch),
-    and result.json, which marks the run as finished.
+    config.json, metrics.jsonl (a record an epoch), activations.npz, inputs.npz, checkpoint.pt (written last of an
+    epoch), where asked for epochs/NNN.pt (the weights after each), and result.json, which marks the run as finished.
 
     Args:
         path: the folder; `begin` creates it, with its parents, if it is not there.
@@ -69,9 +81,11 @@ class RunFolder:
         model: nn.Module,
         rule: UpdateRule,
         history: list[EpochRecord],
-        activations: ActivationHistory,
+        films: Films,
+        *,
+        keep: bool = False,
     ) -> None:
-        """Store the end of an epoch: metrics, activations (where any is learnt), checkpoint.
+        """Store the end of an epoch: metrics, films, checkpoint; with `keep` also the weights, for good.
 
         The checkpoint comes last: what it knows of, the other files hold.
 
@@ -80,39 +94,45 @@ class RunFolder:
         """
         lines = "".join(to_json(record) + "\n" for record in history)
         self._write(METRICS, lambda path: write_text(path, lines))
-        self.save_activations(activations)
+        self.save_films(films)
+        if keep:
+            (self.path / EPOCHS).mkdir(exist_ok=True)
+            self._write(epoch_file(len(history)), lambda path: checkpoint.save_model(path, model))
         self._write(CHECKPOINT, lambda path: checkpoint.save(path, model, rule, history))
 
-    def save_activations(self, activations: ActivationHistory) -> None:
-        """Store the values of every learnable layer at every epoch so far; nothing where none is learnt.
+    def save_films(self, films: Films) -> None:
+        """Store what the layers were and received at every epoch so far; no activations where none is learnt.
 
         Raises:
-            OSError: the file cannot be written; its old content stays.
+            OSError: a file cannot be written; its old content stays.
         """
-        if activations.layers:
-            self._write(ACTIVATIONS, activations.write)
+        for name, film in zip((ACTIVATIONS, INPUTS), films, strict=True):
+            if film.layers:
+                self._write(name, film.write)
 
-    def restore(
-        self, model: nn.Module, rule: UpdateRule, activations: ActivationHistory
-    ) -> tuple[list[EpochRecord], ActivationHistory]:
+    def restore(self, model: nn.Module, rule: UpdateRule, films: Films) -> tuple[list[EpochRecord], Films]:
         """Put model and rule back to the last stored epoch, if there is one.
 
         Returns:
-            the history of that run and of its activations; nothing and the given activations without one.
+            the history of that run and its films; nothing and the given films without one.
 
         Raises:
-            InputError: the checkpoint or the activations are damaged, or belong to another model.
+            InputError: the checkpoint or a film is damaged, or belongs to another model.
         """
         path = self.path / CHECKPOINT
         if not path.exists():
-            return [], activations
+            return [], films
         history = checkpoint.load(path, model, rule)
+        activations, inputs = films
         if activations.layers:
             activations = read_activations(self.path)
-            activations.cut(len(history))
-            if activations.epochs < len(history):
-                raise InputError(f"{self.path / ACTIVATIONS} is older than the checkpoint: start over with --force")
-        return history, activations
+        if inputs.layers:
+            inputs = read_inputs(self.path)
+        for name, film in ((ACTIVATIONS, activations), (INPUTS, inputs)):
+            film.cut(len(history))
+            if film.layers and film.epochs < len(history):
+                raise InputError(f"{self.path / name} is older than the checkpoint: start over with --force")
+        return history, (activations, inputs)
 
     def finish(self, result: dict[str, Any]) -> None:
         """Store the result, which marks the run as finished.
@@ -157,8 +177,10 @@ class RunFolder:
 
     def _clear(self) -> None:
         # the marker of a finished run goes first: a kill in between must not leave it beside missing files
-        for name in (RESULT, CHECKPOINT, METRICS, ACTIVATIONS, *PICTURES, CONFIG):
+        for name in (RESULT, CHECKPOINT, METRICS, ACTIVATIONS, INPUTS, *PICTURES, CONFIG):
             (self.path / name).unlink(missing_ok=True)
+        for name in FOLDERS:
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def _write(self, name: str, write: Callable[[Path], None]) -> None:
         path = self.path / name

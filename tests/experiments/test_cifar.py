@@ -13,7 +13,7 @@ from pwlact.correlation import ESTIMATORS
 from pwlact.data import Cifar10, cifar_shaped
 from pwlact.experiments.cifar import MODES, CifarConfig, describe, make_activation, make_rule, run
 from pwlact.models import build
-from pwlact.training import Backprop, LocalCorrelation, RunFolder, TrainingFailed, read_activations
+from pwlact.training import Backprop, LocalCorrelation, RunFolder, Silent, TrainingFailed, read_activations
 
 TINY = CifarConfig(
     mode="local", width=0.0625, epochs=2, batch_size=8, limit=24, val_size=8, knots=9, device="cpu", positions=4
@@ -101,14 +101,14 @@ class Stop(Exception):
     pass
 
 
-class Stopper:
+class Stopper(Silent):
     """Interrupts training in the middle of epoch 2."""
 
     def __init__(self):
         self.steps = 0
 
-    def begin(self, epochs, steps):
-        assert (epochs, steps) == (2, 3)
+    def begin(self, done, epochs, steps):
+        assert (done, epochs, steps) == (0, 2, 3)
 
     def step(self, images, images_per_second, loss):
         self.steps += 1
@@ -117,9 +117,6 @@ class Stopper:
 
     def epoch(self, record):
         assert record["epoch"] == 1
-
-    def end(self):
-        pass
 
 
 @pytest.mark.parametrize("mode", ["backprop", "local", "relu"])

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from pwlact.checks import InputError
-from pwlact.training import Backprop, Score, TrainingFailed, evaluate, find_device, fit
+from pwlact.training import Backprop, Score, Silent, TrainingFailed, evaluate, find_device, fit
 from pwlact.training.evaluation import forward
 
 
@@ -47,12 +47,12 @@ class Listing:
         return [(torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64)) for n in self.sizes]
 
 
-class Recorder:
+class Recorder(Silent):
     def __init__(self):
         self.calls = []
 
-    def begin(self, epochs, steps):
-        self.calls.append(("begin", epochs, steps))
+    def begin(self, done, epochs, steps):
+        self.calls.append(("begin", done, epochs, steps))
 
     def step(self, images, images_per_second, loss):
         assert images_per_second > 0
@@ -102,7 +102,7 @@ def test_epochs_go_on_from_the_history():
     assert stored == [3, 4]
     one_epoch = [("step", 8), ("step", 8), ("step", 4)]
     assert tracker.calls == [
-        ("begin", 2, 3),
+        ("begin", 2, 4, 3),
         *one_epoch,
         ("epoch", 3),
         *one_epoch,

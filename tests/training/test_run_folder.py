@@ -13,17 +13,28 @@ import pytest
 import torch
 
 from pwlact.checks import InputError
-from pwlact.training import ActivationHistory, Backprop, RunFolder, learnable, read_activations, read_result
+from pwlact.training import (
+    ActivationHistory,
+    Backprop,
+    InputHistory,
+    RunFolder,
+    learnable,
+    read_activations,
+    read_inputs,
+    read_result,
+)
+from pwlact.training.checkpoint import load_model
 
 CONFIG = {"mode": "backprop", "lr": 1e-3, "epochs": 2, "device": "cpu", "limit": None}
-OWN = ["activations.npz", "checkpoint.pt", "config.json", "metrics.jsonl", "result.json"]
+OWN = ["activations.npz", "checkpoint.pt", "config.json", "inputs.npz", "metrics.jsonl", "result.json"]
 
 
-def film_of(model, epochs):
-    film = ActivationHistory(np.linspace(-3, 3, 9))
-    for _ in range(epochs + 1):
+def films_of(model, epochs):
+    film, inputs = ActivationHistory(np.linspace(-3, 3, 9)), InputHistory(np.linspace(-5, 5, 4))
+    for epoch in range(epochs + 1):
         film.append({f"layer{i}": m.values.detach().numpy().copy() for i, m in enumerate(learnable(model))})
-    return film
+        inputs.append({"layer0": np.arange(6).reshape(2, 3) + epoch})
+    return film, inputs
 
 
 def history_of(epochs):
@@ -33,7 +44,7 @@ def history_of(epochs):
 def unfinished(path, model, epochs=1, **options):
     folder = RunFolder(path, **options)
     folder.begin(CONFIG)
-    folder.save_epoch(model, Backprop(model), history_of(epochs), film_of(model, epochs))
+    folder.save_epoch(model, Backprop(model), history_of(epochs), films_of(model, epochs))
     return folder
 
 
@@ -52,7 +63,23 @@ def test_what_a_run_holds(tmp_path, net):
         {"epoch": 2, "train_loss": None},
     ]
     assert read_activations(path).epochs == 2
+    assert read_inputs(path).layers["layer0"][2].tolist() == [[2, 3, 4], [5, 6, 7]]
     assert read_result(path) == {"val": {"accuracy": 0.5}}
+
+
+def test_the_weights_of_every_epoch_stay_where_asked(tmp_path, net):
+    folder = RunFolder(tmp_path)
+    folder.begin(CONFIG)
+    for epoch in (1, 2):
+        model = net(seed=epoch)
+        folder.save_epoch(model, Backprop(model), history_of(epoch), films_of(model, epoch), keep=True)
+    for epoch in (1, 2):
+        other = net(seed=9)
+        load_model(tmp_path / "epochs" / f"00{epoch}.pt", other)
+        assert all(torch.equal(a, b) for a, b in zip(net(seed=epoch).parameters(), other.parameters(), strict=True))
+    assert len(list((tmp_path / "epochs").iterdir())) == 2
+    RunFolder(tmp_path, force=True).begin(CONFIG)
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_finished_run_is_kept_unless_forced(tmp_path, net):
@@ -92,25 +119,25 @@ def test_unfinished_run_wants_resume_or_force(tmp_path, net):
 def test_resume_restores_the_last_stored_epoch(tmp_path, net):
     model = net()
     folder = unfinished(tmp_path, model, epochs=1)
-    folder.save_activations(film_of(model, 2))  # killed after the activations, before the checkpoint
+    folder.save_films(films_of(model, 2))  # killed after the films, before the checkpoint
     other = net(seed=9)
     again = RunFolder(tmp_path, resume=True)
     again.begin({**CONFIG, "epochs": 7, "device": "cuda"})
-    history, film = again.restore(other, Backprop(other), film_of(other, 0))
+    history, (film, inputs) = again.restore(other, Backprop(other), films_of(other, 0))
     assert [record["epoch"] for record in history] == [1]
-    assert film.epochs == 1
+    assert film.epochs == inputs.epochs == 1
     assert all(torch.equal(a, b) for a, b in zip(model.parameters(), other.parameters(), strict=True))
 
 
 def test_resume_without_a_checkpoint_starts(tmp_path, net):
     model = net()
-    film = film_of(model, 0)
+    films = films_of(model, 0)
     for path in (tmp_path / "new", tmp_path / "begun"):
         if path.name == "begun":
             RunFolder(path).begin(CONFIG)
         folder = RunFolder(path, resume=True)
         folder.begin(CONFIG)
-        assert folder.restore(model, Backprop(model), film) == ([], film)
+        assert folder.restore(model, Backprop(model), films) == ([], films)
 
 
 @pytest.mark.parametrize(
@@ -136,12 +163,20 @@ def test_resume_with_damaged_files(tmp_path, net):
     model = net()
     unfinished(tmp_path, model, epochs=2)
     folder = RunFolder(tmp_path, resume=True)
-    film_of(model, 1).write(tmp_path / "activations.npz")
+    film, inputs = films_of(model, 1)
+    film.write(tmp_path / "activations.npz")
     with pytest.raises(InputError, match=r"activations\.npz is older than the checkpoint: start over with"):
-        folder.restore(model, Backprop(model), film_of(model, 0))
+        folder.restore(model, Backprop(model), films_of(model, 0))
     (tmp_path / "activations.npz").unlink()
     with pytest.raises(InputError, match=r"holds no activations"):
-        folder.restore(model, Backprop(model), film_of(model, 0))
+        folder.restore(model, Backprop(model), films_of(model, 0))
+    films_of(model, 2)[0].write(tmp_path / "activations.npz")
+    inputs.write(tmp_path / "inputs.npz")
+    with pytest.raises(InputError, match=r"inputs\.npz is older than the checkpoint: start over with"):
+        folder.restore(model, Backprop(model), films_of(model, 0))
+    (tmp_path / "inputs.npz").unlink()
+    with pytest.raises(InputError, match=r"holds no input histograms: inputs\.npz is not there$"):
+        folder.restore(model, Backprop(model), films_of(model, 0))
     for broken in ("{", "[1]"):
         (tmp_path / "config.json").write_text(broken)
         with pytest.raises(InputError, match=r"config\.json is damaged: not JSON|not a JSON object"):
@@ -152,9 +187,10 @@ def test_fixed_activations_leave_no_film(tmp_path, net):
     model = net(learns=False)
     unfinished(tmp_path, model)
     assert not (tmp_path / "activations.npz").exists()
-    history, film = RunFolder(tmp_path, resume=True).restore(model, Backprop(model), film_of(model, 0))
+    history, (film, inputs) = RunFolder(tmp_path, resume=True).restore(model, Backprop(model), films_of(model, 0))
     assert len(history) == 1
     assert film.layers == {}
+    assert inputs.epochs == 1
 
 
 def test_reading_a_run_that_is_not_finished(tmp_path, net):
@@ -219,7 +255,7 @@ def files_of_at_most(size):
     [
         (10, "metrics.jsonl", []),
         (500, "activations.npz", ["metrics.jsonl"]),
-        (20_000, "checkpoint.pt", ["activations.npz", "metrics.jsonl"]),
+        (20_000, "checkpoint.pt", ["activations.npz", "inputs.npz", "metrics.jsonl"]),
     ],
 )
 def test_full_disk_leaves_old_files_whole(tmp_path, net, room, fails, new):
@@ -227,13 +263,13 @@ def test_full_disk_leaves_old_files_whole(tmp_path, net, room, fails, new):
     folder = unfinished(tmp_path, model, epochs=1)
     before = contents(tmp_path)
     with files_of_at_most(room), pytest.raises(OSError, match=fails) as error:
-        folder.save_epoch(model, Backprop(model), history_of(2), film_of(model, 2))
+        folder.save_epoch(model, Backprop(model), history_of(2), films_of(model, 2))
     assert error.value.filename == str(tmp_path / fails)
     after = contents(tmp_path)
     assert sorted(after) == sorted(before)
     assert sorted(name for name in after if after[name] != before[name]) == new
-    history, film = RunFolder(tmp_path, resume=True).restore(model, Backprop(model), film_of(model, 0))
-    assert (len(history), film.epochs) == (1, 1)
+    history, (film, inputs) = RunFolder(tmp_path, resume=True).restore(model, Backprop(model), films_of(model, 0))
+    assert (len(history), film.epochs, inputs.epochs) == (1, 1, 1)
 
 
 def test_full_disk_leaves_the_run_unfinished(tmp_path, net):
