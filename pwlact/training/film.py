@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def write_film(path: Path, axis: dict[str, np.ndarray], layers: Mapping[str, Seq
     """
     films = {name: np.stack(arrays) for name, arrays in layers.items()}
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **axis, epochs=np.arange(last_epoch(layers) + 1), **films)
+    np.savez_compressed(buffer, allow_pickle=False, **axis, epochs=np.arange(last_epoch(layers) + 1), **films)
     write_atomically(path, lambda file: file.write(buffer.getbuffer()))
 
 
@@ -54,7 +55,7 @@ def read_film(path: Path, axis: str, what: str, hint: str = "", ends: int = 0) -
             layers = {name: list(arrays[name]) for name in arrays.files if name not in {axis, "epochs"}}
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path} is damaged, or not the {what} of a run") from error
     length = (len(points) - ends,) if points.ndim == 1 else None
     fits = all(len(film) == epochs and film[0].shape[-1:] == length for film in layers.values()) if epochs else False

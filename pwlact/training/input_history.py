@@ -113,7 +113,7 @@ def class_histograms(
         for handle in handles:
             handle.remove()
         model.train(was_training)
-    return {name: counts.cpu().numpy() for name, counts in sums.items()}
+    return {name: counts.cpu().numpy().astype(np.int32) for name, counts in sums.items()}
 
 
 def _sample(x: Tensor, generator: torch.Generator) -> Float[Tensor, "images samples"]:

@@ -173,7 +173,7 @@ def test_it_learns(data, tmp_path):
 def test_failed_run_stays_unfinished(data, tmp_path):
     with pytest.raises(TrainingFailed, match="lower lr or act_lr"):
         train(replace(TINY, mode="relu", lr=1e30), data, tmp_path)
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "inputs.npz"]
     assert json.loads((tmp_path / "config.json").read_text())["lr"] == 1e30
 
 

@@ -50,6 +50,12 @@ def test_missing(tmp_path):
         read_activations(tmp_path / "x.npz")
 
 
+def flip(path, place):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 0xFF
+    path.write_bytes(content)
+
+
 def pickled(path):
     np.savez(path, knots=np.array([{}], dtype=object), epochs=np.arange(1), layer0=np.ones((1, 1)))
 
@@ -60,7 +66,9 @@ def pickled(path):
         lambda path: path.write_bytes(b""),
         lambda path: path.write_bytes(b"text"),
         lambda path: path.write_bytes(path.read_bytes()[:-200]),
-        lambda path: path.write_bytes(path.read_bytes().replace(b"descr", b"descs")),
+        lambda path: flip(path, 60),
+        lambda path: flip(path, 120),
+        lambda path: flip(path, 250),
         lambda path: np.savez(path, other=KNOTS),
         lambda path: np.savez(path, knots=KNOTS, epochs=np.arange(2)),
         lambda path: np.savez(path, knots=KNOTS, epochs=np.arange(2), layer0=np.ones((3, 5))),
