@@ -14,12 +14,24 @@ if TYPE_CHECKING:
 def cifar(
     arch: Annotated[str, typer.Option(help="vgg11, vgg13, vgg16, resnet10 or resnet18.")] = "resnet10",
     mode: Annotated[
-        str, typer.Option(help="How activations are had: learnt by backprop or local, or fixed: relu, silu, gelu.")
+        str,
+        typer.Option(
+            help="How activations are had: learnt by backprop or local, or fixed: relu, silu, gelu, or derived (the "
+            "Swish of the optimum for 20 classes)."
+        ),
     ] = "local",
     width: Annotated[float, typer.Option(help="Factor on every layer's channels.")] = 1.0,
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 20,
+    recipe: Annotated[
+        str, typer.Option(help="How the backbone is trained: paper (Adam, constant rate) or fast (SGD, rise and fall).")
+    ] = "paper",
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the training images.", show_default="paper 20, fast 12")
+    ] = None,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
-    lr: Annotated[float, typer.Option(help="Adam rate of the backbone.")] = 1e-3,
+    lr: Annotated[
+        float | None,
+        typer.Option(help="Rate of the backbone, the highest where it changes.", show_default="paper 1e-3, fast 0.2"),
+    ] = None,
     act_lr: Annotated[
         float | None,
         typer.Option(
@@ -33,14 +45,14 @@ def cifar(
     high: Annotated[float, typer.Option(help="Position of the last knot.")] = 3.0,
     estimator: Annotated[
         str, typer.Option(help="How the local rule knows a layer's input: sample or gaussian (a density a class).")
-    ] = "sample",
+    ] = "gaussian",
     solver: Annotated[
         str, typer.Option(help="Step of the local rule: adam, or eigen (exact, taken in part).")
     ] = "adam",
     smoothness: Annotated[float, typer.Option(help="Local rule: weight of the squared second differences.")] = 0.05,
     positions: Annotated[int, typer.Option(help="Local rule: positions an image for the statistics.")] = 16,
-    memory: Annotated[float, typer.Option(help="Local rule: share of the statistics kept from step to step.")] = 0.0,
-    every: Annotated[int, typer.Option(help="Local rule: batches a step of the knots.")] = 1,
+    memory: Annotated[float, typer.Option(help="Local rule: share of the statistics kept from step to step.")] = 0.95,
+    every: Annotated[int, typer.Option(help="Local rule: batches a step of the knots.")] = 2,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
@@ -48,6 +60,7 @@ def cifar(
     limit: Annotated[int | None, typer.Option(help="Most training images.", show_default="all")] = None,
     val_size: Annotated[int, typer.Option(help="Last training images, kept for validation.")] = 5000,
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
+    compile_model: Annotated[bool, typer.Option("--compile", help="Compile the model with torch.compile.")] = False,
     precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = "bf16",
     keep_epochs: Annotated[
         bool, typer.Option("--keep-epochs", help="Keep the weights after every epoch, in the folder epochs.")
@@ -68,27 +81,33 @@ def cifar(
     """
     from pwlact.checks import choice
     from pwlact.experiments.cifar import CifarConfig
+    from pwlact.training import RECIPES
     from pwlact_cli.console import emit
 
     choice("tracker", tracker, ("none",))
+    usual = RECIPES[choice("recipe", recipe, RECIPES)]
     config = CifarConfig(
-        arch=arch, mode=mode, width=width, epochs=epochs, batch_size=batch_size, lr=lr, act_lr=act_lr,
+        arch=arch, mode=mode, width=width, recipe=recipe, batch_size=batch_size, act_lr=act_lr,
+        epochs=usual.epochs if epochs is None else epochs, lr=usual.lr if lr is None else lr,
         sharing=sharing, knots=knots, low=low, high=high, estimator=estimator, solver=solver, seed=seed,
         limit=limit, val_size=val_size, device=device, precision=precision, smoothness=smoothness,
-        positions=positions, memory=memory, every=every, keep_epochs=keep_epochs,
+        positions=positions, memory=memory, every=every, keep_epochs=keep_epochs, compile=compile_model,
     )  # fmt: skip
     out = out or Path("runs") / f"cifar-{arch}-{mode}-w{width:g}-s{seed}"
     record = _train(config, data, out, resume, force)
+    if record is None:
+        return
     _describe(record, out)
     if as_json:
         emit(record)
 
 
-def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, force: bool) -> dict[str, Any]:
+def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, force: bool) -> dict[str, Any] | None:
+    """The record; of several processes only the first one's."""
     from pwlact.checks import InputError
     from pwlact.data import find, load
     from pwlact.experiments.cifar import run
-    from pwlact.training import RunFolder
+    from pwlact.training import RunFolder, joined
     from pwlact_cli.progress import ProgressBar
     from pwlact_figures.run import draw
 
@@ -98,9 +117,13 @@ def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, fo
             "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
         )
     images = load(found)
-    folder = RunFolder(out, resume=resume, force=force)
-    with ProgressBar() as bar:
-        record = run(config, images, folder, bar)
+    with joined(config.device) as here:
+        folder = RunFolder(out, resume=resume, force=force, writes=here.first)
+        if not here.first:
+            run(config, images, folder)
+            return None
+        with ProgressBar() as bar:
+            record = run(config, images, folder, bar)
     draw(out)
     return record
 

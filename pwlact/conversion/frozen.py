@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from pwlact.pwl import Knots, pwl
 
@@ -40,7 +41,7 @@ class FrozenSwish(nn.Module):
         beta, x0, scale, offset = (t.reshape(shape) for t in (self.beta, self.x0, self.scale, self.offset))
         # beta u as one product and one sum, and scale u as a multiple of it: three operations fewer
         z = x.to(torch.promote_types(x.dtype, beta.dtype)) * beta - beta * x0
-        return (z * z.sigmoid() * (scale / beta) + offset).to(x.dtype)
+        return (functional.silu(z) * (scale / beta) + offset).to(x.dtype)
 
     def extra_repr(self) -> str:
         """The parameters, or how many functions there are, for `print(model)`."""

@@ -7,6 +7,11 @@ import torch
 from torch import distributed
 
 
+def processes_together() -> int:
+    """Number of processes in this distributed run; 1 outside of one."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
 def add_over_processes(summaries: list[Any]) -> list[Any]:
     """Each summary summed over all processes, in one exchange; unchanged outside a distributed run.
 
@@ -16,7 +21,7 @@ def add_over_processes(summaries: list[Any]) -> list[Any]:
     Returns:
         new summaries in the same order.
     """
-    if not (distributed.is_available() and distributed.is_initialized() and distributed.get_world_size() > 1):
+    if processes_together() == 1 or not summaries:
         return summaries
     parts = [getattr(summary, field.name) for summary in summaries for field in fields(summary)]
     flat = torch.cat([part.double().reshape(-1) for part in parts])

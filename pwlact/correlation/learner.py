@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pwlact import checks
 from pwlact.correlation import ascent
 from pwlact.correlation.estimators import ESTIMATORS, EstimatorName
-from pwlact.correlation.exchange import add_over_processes
+from pwlact.correlation.exchange import add_over_processes, processes_together
 from pwlact.correlation.objective import OBJECTIVES, Objective, is_degenerate
 from pwlact.correlation.statistics import HatStatistics
 from pwlact.pwl import PiecewiseLinearActivation
@@ -165,14 +165,18 @@ class CorrelationLearner:
             module.project_(anchor=True, normalise="l2", target=norm)
 
     def state_dict(self) -> dict[str, Any]:
-        """Optimiser, norms to keep, statistics remembered and the state of the draws."""
+        """Optimiser, norms to keep, statistics remembered and the state of the draws.
+
+        In a distributed run every process must call this, and any may store it for all: what was seen since the
+        last step is shared out evenly.
+        """
         return {
             "kind": self._kind(),
             "optimiser": self.optimiser.state_dict(),
             "norms": self.norms,
             "generator": self.generator.get_state(),
             "batches": self.batches,
-            "seen": self._pack(self._seen),
+            "seen": self._pack(self._shared_out()),
             "kept": self._pack(self._kept),
         }
 
@@ -241,6 +245,15 @@ class CorrelationLearner:
             best, mean_reward = ascent.optimum(module.values, statistics, self.objective, self.smoothness)
             module.values.grad = module.values - best
         return mean_reward
+
+    def _shared_out(self) -> dict[PiecewiseLinearActivation, Any]:
+        """What was seen since the last step by all processes, over their number."""
+        modules = [module for module in self.modules if module in self._seen]
+        part = 1 / processes_together()
+        if part == 1:
+            return self._seen
+        seen = add_over_processes([self._seen[module] for module in modules])
+        return {module: summary * part for module, summary in zip(modules, seen, strict=True)}
 
     def _pack(self, summaries: dict[PiecewiseLinearActivation, Any]) -> list[dict[str, Tensor] | None]:
         return [

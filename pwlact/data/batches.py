@@ -70,6 +70,7 @@ class Batches:
         device: torch.device | str = "cpu",
         memory_format: torch.memory_format = torch.channels_last,
         drop_last: bool = False,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         """Keep the images on `device`, ready to be cut into batches.
 
@@ -83,13 +84,17 @@ class Batches:
             device: where batches are made.
             memory_format: how batches lie in memory.
             drop_last: whether to leave out a last batch of fewer than `batch_size` images.
+            share: (i, m) gives part i of m of every batch, for m processes that train together. With augmentation
+                the parts are equally long: what is left over, fewer than m images of a batch, is not used.
 
         Raises:
             InputError: no images, or no batch left by `drop_last`; `batch_size` or `seed` too small; `mean`
                 or `std` is not three finite numbers; a `std` is not above 0.
         """
         _not_empty(images)
-        self.batch_size = checks.at_least("batch_size", batch_size, 1)
+        self._part, self._parts = share
+        why = f"each of {self._parts} processes takes a part" if self._parts > 1 else ""
+        self.batch_size = checks.at_least("batch_size", batch_size, self._parts, why)
         if drop_last and len(images) < batch_size:
             raise InputError(f"drop_last leaves no batch: batch_size {batch_size}, but {len(images)} images")
         self._seed = checks.at_least("seed", seed, 0)
@@ -101,7 +106,8 @@ class Batches:
 
     def __len__(self) -> int:
         whole, rest = divmod(len(self._labels), self.batch_size)
-        return whole + (rest > 0 and not self._drop_last)
+        least = self._parts if self._augment else 1
+        return whole + (rest >= least and not self._drop_last)
 
     def epoch(self, number: int) -> Iterator[tuple[Float[Tensor, "batch 3 32 32"], Int64[Tensor, " batch"]]]:
         """The batches of epoch `number` (0 or above): images, normalised to float32, and labels.
@@ -114,12 +120,14 @@ class Batches:
 
     def _plain(self) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            stop = start + self.batch_size
-            yield self._finish(self._normalise(self._pixels[start:stop])), self._labels[start:stop]
+            mine = slice(start + self._part, min(start + self.batch_size, len(self._labels)), self._parts)
+            if mine.start < mine.stop:
+                yield self._finish(self._normalise(self._pixels[mine])), self._labels[mine]
 
     def _augmented(self, draws: _Draws) -> Iterator[tuple[Tensor, Tensor]]:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
-            part = slice(start, start + self.batch_size)
+            length = min(self.batch_size, len(self._labels) - start) // self._parts
+            part = slice(start + self._part * length, start + (self._part + 1) * length)
             chosen = draws.order[part].to(self._labels.device)
             pixels = _flip(self._pixels.index_select(0, chosen), draws.flips[part])
             rows = _shift(self._normalise(pixels), draws.shifts[part])

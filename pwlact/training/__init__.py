@@ -7,13 +7,18 @@ from pwlact.training.evaluation import Score, evaluate
 from pwlact.training.input_history import InputHistory, class_histograms, read_inputs
 from pwlact.training.local import LocalCorrelation
 from pwlact.training.loop import EpochBatches, TrainingFailed, fit
+from pwlact.training.processes import Processes, joined, processes, wait
+from pwlact.training.recipe import FAST, PAPER, RECIPES, Recipe
 from pwlact.training.rules import UpdateRule, learnable
 from pwlact.training.run_folder import RunFolder, read_result
 from pwlact.training.trackers import EpochRecord, LayerSnapshot, Silent, Together, Tracker
 
 __all__ = [
     "DEVICES",
+    "FAST",
+    "PAPER",
     "PRECISIONS",
+    "RECIPES",
     "ActivationHistory",
     "Backprop",
     "EpochBatches",
@@ -21,6 +26,8 @@ __all__ = [
     "InputHistory",
     "LayerSnapshot",
     "LocalCorrelation",
+    "Processes",
+    "Recipe",
     "RunFolder",
     "Score",
     "Silent",
@@ -34,8 +41,11 @@ __all__ = [
     "evaluate",
     "find_device",
     "fit",
+    "joined",
     "learnable",
+    "processes",
     "read_activations",
     "read_inputs",
     "read_result",
+    "wait",
 ]

@@ -17,19 +17,23 @@ FORMAT = 1
 """Version of what is stored; a file of another version is refused."""
 
 
-def save(path: Path, model: nn.Module, rule: UpdateRule, history: list[EpochRecord]) -> None:
-    """Store model, rule, history (whose length is the epoch) and torch's random state, whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written; the one that was there is untouched.
-    """
-    state = {
+def state_of(model: nn.Module, rule: UpdateRule, history: list[EpochRecord]) -> dict[str, Any]:
+    """What `save` stores: model, rule, history (whose length is the epoch) and torch's random state."""
+    return {
         "format": FORMAT,
         "model": model.state_dict(),
         "rule": rule.state_dict(),
         "history": history,
         "random_state": torch.get_rng_state(),
     }
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Store a state of `state_of`, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written; the one that was there is untouched.
+    """
     _write(path, state)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pwlact.training.devices import autocast
+from pwlact.training.processes import share_buffers, sum_over_processes
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,9 @@ class Score:
     n: int
 
 
-def forward(model: nn.Module, images: Tensor, labels: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+def forward(
+    model: nn.Module, images: Tensor, labels: Tensor, precision: str, label_smoothing: float = 0.0
+) -> tuple[Tensor, Tensor]:
     """Sum of the cross-entropies (nats, in float32) and number of correct answers of one batch.
 
     Args:
@@ -27,6 +30,7 @@ def forward(model: nn.Module, images: Tensor, labels: Tensor, precision: str) ->
         images: shape (n, ...).
         labels: class numbers, shape (n,).
         precision: "bf16" or "fp32", of the forward pass.
+        label_smoothing: share of each label that is spread over all classes.
 
     Returns:
         both 0-dimensional; the loss is differentiable.
@@ -34,7 +38,7 @@ def forward(model: nn.Module, images: Tensor, labels: Tensor, precision: str) ->
     with autocast(images.device, precision):
         logits = model(images)
     logits = logits.float()
-    loss = functional.cross_entropy(logits, labels, reduction="sum")
+    loss = functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
     return loss, (logits.detach().argmax(dim=1) == labels).sum()
 
 
@@ -42,9 +46,12 @@ def forward(model: nn.Module, images: Tensor, labels: Tensor, precision: str) ->
 def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precision: str = "fp32") -> Score:
     """Score of `model` in evaluation mode; the mode that it was in is restored.
 
+    Of several processes each brings its part of the images, and all learn the score of the first one's model
+    (buffers, such as batch norm's, are taken from it).
+
     Args:
         model: gives logits (n, classes).
-        batches: (images, labels), on the device of the model; at least one.
+        batches: (images, labels), on the device of the model; at least one among all processes.
         precision: "bf16" or "fp32", of the forward pass.
 
     Returns:
@@ -52,11 +59,14 @@ def evaluate(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], precisi
     """
     was_training = model.training
     model.eval()
-    losses, correct, n = [], [], 0
-    for images, labels in batches:
-        loss, right = forward(model, images, labels, precision)
-        losses.append(loss)
-        correct.append(right)
-        n += labels.shape[0]
+    share_buffers(model)
+    device = next(model.parameters()).device
+    # mps has no float64
+    totals = torch.zeros(3, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
+    with torch.compiler.set_stance("force_eager"):  # no second compilation, for a few passes
+        for images, labels in batches:
+            loss, right = forward(model, images, labels, precision)
+            totals += torch.stack([loss, right, right.new_tensor(labels.shape[0])]).to(totals.dtype)
     model.train(was_training)
-    return Score(sum(torch.stack(losses).tolist()) / n, int(torch.stack(correct).sum()) / n, n)
+    loss, right, n = sum_over_processes(totals).tolist()
+    return Score(loss / n, right / n, int(n))

@@ -8,14 +8,16 @@ from torch import Tensor, nn
 from pwlact import checks
 from pwlact.correlation import CorrelationLearner
 from pwlact.training.evaluation import forward
-from pwlact.training.rules import adam
+from pwlact.training.processes import share_gradients
+from pwlact.training.recipe import PAPER, Recipe
+from pwlact.training.rules import set_rate
 
 
 class LocalCorrelation:
-    """Adam on the cross-entropy for the backbone, a `CorrelationLearner` for the knot values.
+    """The recipe's optimiser on the cross-entropy for the backbone, a `CorrelationLearner` for the knot values.
 
     x is a constant to the learner and y is a constant to the cross-entropy: each layer's shape is learnt from its
-    own input alone. The learner's rate falls with half a cosine over the epochs: a precaution, so that
+    own input alone. The learner's rate falls with half a cosine over all steps: a precaution, so that
     batch norm's running statistics need not chase moving shapes at the end.
 
     Args:
@@ -23,8 +25,9 @@ class LocalCorrelation:
             an image.
         classes: number K of classes.
         lr: rate of the backbone.
-        act_lr: the learner's rate in the first epoch.
+        act_lr: the learner's rate at the start.
         precision: "bf16" or "fp32", of the forward pass; the objective is computed in float32 or float64.
+        recipe: optimiser, schedule and loss of the backbone.
         **settings: of the learner: estimator, solver, smoothness, memory, every, positions, objective, seed.
 
     Attributes:
@@ -43,33 +46,32 @@ class LocalCorrelation:
         lr: float = 1e-3,
         act_lr: float = 1e-3,
         precision: str = "fp32",
+        recipe: Recipe = PAPER,
         **settings: Any,
     ) -> None:
-        self.model, self.precision = model, precision
-        self.act_lr = checks.positive("act_lr", act_lr)
+        self.precision, self.recipe = precision, recipe
+        self.lr, self.act_lr = lr, checks.positive("act_lr", act_lr)
         self.learner = CorrelationLearner(model, classes=classes, lr=act_lr, **settings)
-        self.backbone_adam = adam([{"params": self.learner.backbone(), "lr": checks.positive("lr", lr)}])
+        self.backbone = recipe.optimiser(self.learner.backbone(), lr)
+        self.network = share_gradients(model)  # after the learner, which takes its values out of the gradients
 
-    def begin_epoch(self, done: float) -> None:
-        """Set the learner's rate for the share `done` of the epochs; see `UpdateRule.begin_epoch`."""
-        for group in self.learner.optimiser.param_groups:
-            group["lr"] = self.act_lr * (1 + math.cos(math.pi * done)) / 2
-
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, labels: Tensor, done: float = 0.0) -> tuple[Tensor, Tensor]:
         """One step of both; see `UpdateRule.step`."""
+        set_rate(self.backbone, self.lr * self.recipe.factor(done))
+        set_rate(self.learner.optimiser, self.act_lr * (1 + math.cos(math.pi * done)) / 2)
         with self.learner.observe(labels):
-            loss, correct = forward(self.model, images, labels, self.precision)
-        self.backbone_adam.zero_grad()
+            loss, correct = forward(self.network, images, labels, self.precision, self.recipe.label_smoothing)
+        self.backbone.zero_grad()
         (loss / labels.shape[0]).backward()
-        self.backbone_adam.step()
+        self.backbone.step()
         self.learner.step()
         return loss.detach(), correct
 
     def state_dict(self) -> dict[str, Any]:
-        """Adam's moments, and the state of the learner."""
-        return {"backbone": self.backbone_adam.state_dict(), "learner": self.learner.state_dict()}
+        """What the optimiser and the learner remember."""
+        return {"backbone": self.backbone.state_dict(), "learner": self.learner.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state`."""
-        self.backbone_adam.load_state_dict(state["backbone"])
+        self.backbone.load_state_dict(state["backbone"])
         self.learner.load_state_dict(state["learner"])

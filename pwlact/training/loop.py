@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pwlact.training.evaluation import Score
+from pwlact.training.processes import processes, sum_over_processes
 from pwlact.training.rules import UpdateRule
 from pwlact.training.trackers import EpochRecord, Silent, Tracker
 
@@ -72,8 +73,7 @@ def fit(
         if before_epochs is not None:
             before_epochs()
         for epoch in range(len(records) + 1, epochs + 1):
-            rule.begin_epoch((epoch - 1) / epochs)
-            records.append(_run_epoch(epoch, model, rule, batches, evaluate, tracker))
+            records.append(_run_epoch(epoch, epochs, model, rule, batches, evaluate, tracker))
             if after_epoch is not None:
                 after_epoch(records)
             tracker.epoch(records[-1])
@@ -84,6 +84,7 @@ def fit(
 
 def _run_epoch(
     epoch: int,
+    epochs: int,
     model: nn.Module,
     rule: UpdateRule,
     batches: EpochBatches,
@@ -92,8 +93,9 @@ def _run_epoch(
 ) -> EpochRecord:
     model.train()
     totals = _Totals(epoch)
-    for images, labels in batches.epoch(epoch):
-        totals.add(*rule.step(images, labels), labels.shape[0])
+    for step, (images, labels) in enumerate(batches.epoch(epoch)):
+        done = (epoch - 1 + step / len(batches)) / epochs
+        totals.add(*rule.step(images, labels, done), labels.shape[0])
         tracker.step(labels.shape[0], totals.rate(), totals.loss())
     totals.read()
     rate = totals.rate()
@@ -110,11 +112,12 @@ def _run_epoch(
 
 
 class _Totals:
-    """Sums over one epoch; losses wait on the device until the next reading."""
+    """Sums over one epoch and all processes; losses wait on the device until the next reading."""
 
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
         self.start = perf_counter()
+        self.processes = processes().count
         self.images = self.read_images = self.steps = self.correct = 0
         self.loss_sum = 0.0
         self.waiting: list[tuple[Tensor, Tensor]] = []
@@ -126,7 +129,7 @@ class _Totals:
             TrainingFailed: one of the losses that are read now is not finite.
         """
         self.waiting.append((loss, correct))
-        self.images += images
+        self.images += images * self.processes
         if len(self.waiting) == STEPS_BETWEEN_READINGS:
             self.read()
 
@@ -138,14 +141,17 @@ class _Totals:
         """
         if not self.waiting:
             return
-        for loss in torch.stack([loss for loss, _ in self.waiting]).tolist():
+        # all processes read at the same steps, and fail at the same one
+        pairs = torch.stack([torch.stack([loss.float(), correct.float()]) for loss, correct in self.waiting])
+        losses, correct = sum_over_processes(pairs).unbind(1)
+        for loss in losses.tolist():
             self.steps += 1
             if not math.isfinite(loss):
                 raise TrainingFailed(
                     f"training loss is {loss} at epoch {self.epoch}, step {self.steps}: lower lr or act_lr"
                 )
             self.loss_sum += loss
-        self.correct += int(torch.stack([correct for _, correct in self.waiting]).sum())
+        self.correct += int(correct.sum())
         self.read_images = self.images
         self.waiting.clear()
 

@@ -10,16 +10,13 @@ from pwlact.pwl import PiecewiseLinearActivation
 class UpdateRule(Protocol):
     """Changes a model's parameters, one batch a call."""
 
-    def begin_epoch(self, done: float) -> None:
-        """Hear that an epoch begins, with the share `done` of all epochs behind it, from 0 to below 1."""
-        ...
-
-    def step(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def step(self, images: Tensor, labels: Tensor, done: float = 0.0) -> tuple[Tensor, Tensor]:
         """Learn from a batch.
 
         Args:
             images: shape (n, ...), on the device of the model.
             labels: class numbers, shape (n,).
+            done: share of all steps that is behind, from 0 to below 1, for rates that change.
 
         Returns:
             the sum of the n losses and the number of correct answers before the step, both 0-dimensional and
@@ -28,7 +25,10 @@ class UpdateRule(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """All that the rule remembers from step to step: tensors, numbers, text, lists and dicts of them."""
+        """All that the rule remembers from step to step: tensors, numbers, text, lists and dicts of them.
+
+        Of several processes all must call this: what each remembers may have to be exchanged.
+        """
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -47,8 +47,7 @@ def backbone(model: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in model.parameters() if id(parameter) not in values]
 
 
-def adam(groups: list[dict[str, Any]]) -> optim.Adam:
-    """Adam over the groups that hold any parameter, one fused kernel where the device has one."""
-    groups = [group for group in groups if group["params"]]
-    devices = {parameter.device.type for group in groups for parameter in group["params"]}
-    return optim.Adam(groups, fused=True if devices <= {"cpu", "cuda"} else None)
+def set_rate(optimiser: optim.Optimizer, lr: float) -> None:
+    """Let the optimiser's next step be of rate `lr`."""
+    for group in optimiser.param_groups:
+        group["lr"] = lr

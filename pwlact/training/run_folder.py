@@ -22,7 +22,7 @@ from pwlact.training.trackers import EpochRecord
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.pt", "result.json"
 PICTURES = ("curves.png", "activations.png", "evolution.png", "evolution.gif", "report.html")
 FOLDERS = EPOCHS, TENSORBOARD, WANDB = "epochs", "tensorboard", "wandb"
-FREE_KEYS = frozenset({"epochs", "device", "out"})
+FREE_KEYS = frozenset({"epochs", "device", "out", "processes", "compile"})
 """Settings that may change between the parts of a resumed run."""
 
 Films = tuple[ActivationHistory, InputHistory]
@@ -44,19 +44,22 @@ class RunFolder:
         path: the folder; `begin` creates it, with its parents, if it is not there.
         resume: go on with the unfinished run in it, or start where there is none.
         force: start over, removing the files of the run in it and nothing else.
+        writes: whether this process writes; of several that train together the first alone does, and the others
+            only read what a run to be resumed has left.
 
     Raises:
         InputError: it cannot be a writable folder, or a run in it is neither to be resumed nor replaced.
     """
 
-    def __init__(self, path: Path | str, *, resume: bool = False, force: bool = False) -> None:
+    def __init__(self, path: Path | str, *, resume: bool = False, force: bool = False, writes: bool = True) -> None:
         self.path = Path(path)
-        self.force = force
+        self.force, self.writes = force, writes
         if resume and force:
             raise InputError("--resume goes on with a run and --force starts it over: give one of them")
-        self._check_place()
-        if not force:
-            self._check_free(resume)
+        if writes:
+            self._check_place()
+            if not force:
+                self._check_free(resume)
 
     def begin(self, config: dict[str, Any]) -> None:
         """Make the folder this run's: create it, clear it if forced, compare `config` with a resumed run's, store it.
@@ -65,6 +68,8 @@ class RunFolder:
             InputError: the run to be resumed had other settings, or the folder may not be written to.
             OSError: the disk is full.
         """
+        if not self.writes:
+            return
         self._create()
         if self.force:
             self._clear()
@@ -95,10 +100,11 @@ class RunFolder:
         lines = "".join(to_json(record) + "\n" for record in history)
         self._write(METRICS, lambda path: write_text(path, lines))
         self.save_films(films)
-        if keep:
+        if keep and self.writes:
             (self.path / EPOCHS).mkdir(exist_ok=True)
             self._write(epoch_file(len(history)), lambda path: checkpoint.save_model(path, model))
-        self._write(CHECKPOINT, lambda path: checkpoint.save(path, model, rule, history))
+        state = checkpoint.state_of(model, rule, history)
+        self._write(CHECKPOINT, lambda path: checkpoint.save(path, state))
 
     def save_films(self, films: Films) -> None:
         """Store what the layers were and received at every epoch so far; no activations where none is learnt.
@@ -183,6 +189,8 @@ class RunFolder:
             shutil.rmtree(self.path / name, ignore_errors=True)
 
     def _write(self, name: str, write: Callable[[Path], None]) -> None:
+        if not self.writes:
+            return
         path = self.path / name
         try:
             write(path)

@@ -13,7 +13,7 @@ from pwlact.correlation import ESTIMATORS
 from pwlact.data import Cifar10, cifar_shaped
 from pwlact.experiments.cifar import MODES, CifarConfig, describe, make_activation, make_rule, run
 from pwlact.models import build
-from pwlact.training import Backprop, LocalCorrelation, RunFolder, Silent, TrainingFailed, read_activations
+from pwlact.training import FAST, Backprop, LocalCorrelation, RunFolder, Silent, TrainingFailed, read_activations
 
 TINY = CifarConfig(
     mode="local", width=0.0625, epochs=2, batch_size=8, limit=24, val_size=8, knots=9, device="cpu", positions=4
@@ -188,7 +188,8 @@ def test_images_are_known_by_their_content(data):
     ("setting", "value", "message"),
     [
         ("arch", "resnet50", "arch must be one of vgg11, vgg13, vgg16, resnet10, resnet18; got 'resnet50'"),
-        ("mode", "tanh", "mode must be one of backprop, local, relu, silu, gelu; got 'tanh'"),
+        ("mode", "tanh", "mode must be one of backprop, local, relu, silu, gelu, derived; got 'tanh'"),
+        ("recipe", "slow", "recipe must be one of paper, fast; got 'slow'"),
         ("sharing", "all", "sharing must be one of layer, channel; got 'all'"),
         ("estimator", "guess", "estimator must be one of gaussian, sample; got 'guess'"),
         ("solver", "newton", "solver must be one of adam, eigen; got 'newton'"),
@@ -247,12 +248,14 @@ def test_settings_reach_the_rule():
     assert (learner.memory, learner.every, learner.solver) == (0.25, 3, "eigen")
     assert learner.estimator is ESTIMATORS["gaussian"]
     assert learner.generator.initial_seed() == 11
-    rates = [optimiser.param_groups[0]["lr"] for optimiser in (rule.backbone_adam, learner.optimiser)]
+    rates = [optimiser.param_groups[0]["lr"] for optimiser in (rule.backbone, learner.optimiser)]
     assert rates == [0.02, 0.3]
     rule = make_rule(replace(config, mode="backprop"), model)
     assert isinstance(rule, Backprop)
     assert rule.precision == "bf16"
-    assert [group["lr"] for group in rule.optimiser.param_groups] == [0.02, 0.3]
+    assert [optimiser.param_groups[0]["lr"] for optimiser in (rule.backbone, rule.values)] == [0.02, 0.3]
+    assert make_rule(replace(config, recipe="fast"), model).recipe is FAST
+    assert make_rule(replace(config, recipe="fast", mode="backprop"), model).recipe is FAST
 
 
 def test_rates_of_the_activations():

@@ -1,5 +1,6 @@
 """Checkpoints: a resumed run ends where an undisturbed one does, bit for bit; damage is told from fit."""
 
+import contextlib
 import copy
 
 import pytest
@@ -14,8 +15,22 @@ RULES = {
 }
 
 
-def train(model, rule, toy, epochs, history=()):
-    return fit(model, rule, toy, lambda: Score(0.0, 0.0, 1), epochs=epochs, history=history)
+class Stop(Exception):
+    pass
+
+
+def train(model, rule, toy, epochs, history=(), stop=None):
+    """Train up to the last epoch, or up to epoch `stop` of them."""
+    records = []
+
+    def note(history):
+        records[:] = history
+        if len(history) == stop:
+            raise Stop
+
+    with contextlib.suppress(Stop):
+        fit(model, rule, toy, lambda: Score(0.0, 0.0, 1), epochs=epochs, history=history, after_epoch=note)
+    return records
 
 
 @pytest.mark.parametrize("rule_name", RULES)
@@ -28,7 +43,7 @@ def test_resumed_run_ends_bit_identical(net, toy, tmp_path, rule_name, sharing):
 
     first = net(sharing=sharing)
     rule = RULES[rule_name](first)
-    checkpoint.save(path, first, rule, train(first, rule, toy, 1))
+    checkpoint.save(path, checkpoint.state_of(first, rule, train(first, rule, toy, 3, stop=1)))
 
     second = net(seed=5, sharing=sharing)  # other weights, which the checkpoint must replace
     rule = RULES[rule_name](second)
@@ -44,7 +59,7 @@ def test_resumed_run_ends_bit_identical(net, toy, tmp_path, rule_name, sharing):
 def test_random_state_comes_back(net, tmp_path):
     model = net()
     rule = Backprop(model)
-    checkpoint.save(tmp_path / "c.pt", model, rule, [])
+    checkpoint.save(tmp_path / "c.pt", checkpoint.state_of(model, rule, []))
     drawn = torch.rand(3)
     checkpoint.load(tmp_path / "c.pt", model, rule)
     assert torch.equal(torch.rand(3), drawn)
@@ -54,7 +69,7 @@ def test_random_state_comes_back(net, tmp_path):
 def stored(net, tmp_path):
     model = net()
     path = tmp_path / "checkpoint.pt"
-    checkpoint.save(path, model, Backprop(model), [])
+    checkpoint.save(path, checkpoint.state_of(model, Backprop(model), []))
     return path
 
 

@@ -16,13 +16,11 @@ class CountingRule:
     """Pretends that each image of step s has a loss of s nats, and one image a step is right."""
 
     def __init__(self, bad_step=None, bad=math.nan):
-        self.steps, self.bad_step, self.bad, self.begun = 0, bad_step, bad, []
+        self.steps, self.bad_step, self.bad, self.done = 0, bad_step, bad, []
 
-    def begin_epoch(self, done):
-        self.begun.append((done, self.steps))
-
-    def step(self, images, labels):
+    def step(self, images, labels, done):
         self.steps += 1
+        self.done.append(done)
         loss = self.bad if self.steps == self.bad_step else float(self.steps * len(labels))
         return torch.tensor(loss), torch.tensor(1)
 
@@ -98,7 +96,7 @@ def test_epochs_go_on_from_the_history():
     assert [record["epoch"] for record in history] == [1, 2, 3, 4]
     assert len(done) == 2
     assert batches.asked == [3, 4]
-    assert rule.begun == [(0.5, 0), (0.75, 3)]  # before the steps of its epoch
+    assert rule.done == pytest.approx([(6 + step) / 12 for step in range(6)])  # two epochs of three steps, of four
     assert stored == [3, 4]
     one_epoch = [("step", 8), ("step", 8), ("step", 4)]
     assert tracker.calls == [

@@ -72,7 +72,7 @@ def test_backprop_moves_every_knot_that_sees_data_by_its_own_rate(net, toy):
 def test_backprop_trains_fixed_activations_too(net, toy):
     model = net(learns=False)
     rule = Backprop(model)
-    assert len(rule.optimiser.param_groups) == 1
+    assert rule.values is None
     before = weights(model)
     rule.step(*batch_of(toy))
     assert not same(before, weights(model))

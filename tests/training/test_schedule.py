@@ -1,4 +1,4 @@
-"""Rates over the epochs: the learner's falls with half a cosine, wherever a run is resumed."""
+"""Rates over the steps: the learner's falls with half a cosine, the recipes', wherever a run is resumed."""
 
 import math
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from learning import line_model, lines
 
-from pwlact.training import Backprop, LocalCorrelation, Score, fit
+from pwlact.training import FAST, PAPER, Backprop, LocalCorrelation, Score, fit
 
 
 def same(first, second):
@@ -19,26 +19,29 @@ def rate_of(rule):
     return group["lr"]
 
 
+def step_at(rule, done):
+    rule.step(*lines(20), done)
+
+
 @pytest.mark.parametrize("solver", ["adam", "eigen"])
 def test_rate_falls_with_half_a_cosine(solver):
     rule = LocalCorrelation(line_model(), classes=5, lr=3e-3, act_lr=0.8, solver=solver)
-    for done, share in ((0.0, 1.0), (1 / 3, 0.75), (0.5, 0.5), (2 / 3, 0.25), (1.0, 0.0)):
-        rule.begin_epoch(done)
+    for done, share in ((0.0, 1.0), (1 / 3, 0.75), (0.5, 0.5), (2 / 3, 0.25)):
+        step_at(rule, done)
         assert rate_of(rule) == pytest.approx(0.8 * share)
-        assert rule.backbone_adam.param_groups[0]["lr"] == 3e-3
-    rule.begin_epoch(0.0)  # it depends on the share alone
+        assert rule.backbone.param_groups[0]["lr"] == 3e-3
+    step_at(rule, 0.0)  # it depends on the share alone
     assert rate_of(rule) == 0.8
 
 
-def test_rate_of_an_epoch_holds_for_its_steps():
+def test_rate_is_that_of_the_step():
     x, labels = lines(100)
     moved = []
     for done in (0.0, 0.5):
         model = line_model(start="relu")
         rule = LocalCorrelation(model, classes=5, act_lr=1e-2)
-        rule.begin_epoch(done)
         before = model[1].values.clone()
-        rule.step(x, labels)
+        rule.step(x, labels, done)
         moved.append((model[1].values - before).abs().max().item())
     assert moved[0] == pytest.approx(1e-2, rel=0.25)  # Adam's first step is the rate, then comes the norm
     assert moved[0] == pytest.approx(2 * moved[1], rel=0.02)
@@ -49,16 +52,17 @@ def test_a_resumed_run_goes_on_with_the_schedule(resumed_at):
     rates = []
 
     class Spying(LocalCorrelation):
-        def step(self, images, labels):
+        def step(self, images, labels, done=0.0):
+            out = super().step(images, labels, done)
             rates.append(rate_of(self))
-            return super().step(images, labels)
+            return out
 
     class Rows:
         def __len__(self):
-            return 1
+            return 2
 
         def epoch(self, number):
-            return [lines(50, seed=number)]
+            return [lines(50, seed=number), lines(50, seed=10 + number)]
 
     def train(model, state, history, epochs):
         rule = Spying(model, classes=5, act_lr=1e-2)
@@ -68,15 +72,15 @@ def test_a_resumed_run_goes_on_with_the_schedule(resumed_at):
 
     whole = line_model("silu")
     train(whole, None, [], 4)
-    expected = [1e-2 * (1 + math.cos(math.pi * epoch / 4)) / 2 for epoch in range(4)]
+    expected = [1e-2 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
     assert rates == pytest.approx(expected)
     rates.clear()
     model = line_model("silu")
     rule = Spying(model, classes=5, act_lr=1e-2)
     history = []
     for epoch in range(1, resumed_at + 1):  # stopped after each of these
-        rule.begin_epoch((epoch - 1) / 4)
-        rule.step(*lines(50, seed=epoch))
+        rule.step(*lines(50, seed=epoch), (epoch - 1) / 4)
+        rule.step(*lines(50, seed=10 + epoch), (epoch - 0.5) / 4)
         history.append({"epoch": epoch})
     _, history = train(model, rule.state_dict(), history, 4)
     assert rates == pytest.approx(expected)
@@ -84,7 +88,49 @@ def test_a_resumed_run_goes_on_with_the_schedule(resumed_at):
     assert same(model, whole)
 
 
-def test_backprop_has_no_schedule():
+def test_the_papers_recipe_has_no_schedule():
     rule = Backprop(line_model(), lr=1e-3, act_lr=1e-2)
-    rule.begin_epoch(0.7)
-    assert [group["lr"] for group in rule.optimiser.param_groups] == [1e-3, 1e-2]
+    step_at(rule, 0.7)
+    assert [o.param_groups[0]["lr"] for o in (rule.backbone, rule.values)] == [1e-3, 1e-2]
+
+
+@pytest.mark.parametrize("kind", [Backprop, LocalCorrelation])
+def test_the_fast_recipe_rises_and_falls(kind):
+    more = {"classes": 5} if kind is LocalCorrelation else {}
+    rule = kind(line_model(), lr=0.4, act_lr=1e-2, recipe=FAST, **more)
+    for done, share in ((0.0, 0.1), (0.125, 0.55), (0.25, 1.0), (0.625, 0.5), (0.99, 1 / 75)):
+        step_at(rule, done)
+        rates = [group["lr"] for group in rule.backbone.param_groups]
+        assert rates == pytest.approx([0.4 * share] * 2)
+        if kind is Backprop:
+            assert rule.values.param_groups[0]["lr"] == pytest.approx(1e-2 * share)
+
+
+@pytest.mark.parametrize("recipe", [PAPER, FAST])
+def test_steps_are_those_of_plain_pytorch(recipe):
+    x, labels = lines(60)
+    ours, theirs = line_model(), line_model()
+    rule = Backprop(ours, lr=0.02, act_lr=1e-2, recipe=recipe)
+    backbone = [p for p in theirs.parameters() if p is not theirs[1].values]
+    if recipe is PAPER:
+        plain = torch.optim.Adam(backbone, lr=0.02)
+    else:
+        decayed = [p for p in backbone if p.ndim >= 2], [p for p in backbone if p.ndim < 2]
+        groups = [{"params": decayed[0], "weight_decay": 5e-4}, {"params": decayed[1], "weight_decay": 0}]
+        plain = torch.optim.SGD(groups, lr=0.02, momentum=0.9, nesterov=True)
+    knots = torch.optim.Adam([theirs[1].values], lr=1e-2)
+    for done in (0.0, 0.25, 0.5):
+        loss, _ = rule.step(x, labels, done)
+        factor = 1.0 if recipe is PAPER else {0.0: 0.1, 0.25: 1.0, 0.5: 2 / 3}[done]
+        for optimiser, rate in ((plain, 0.02), (knots, 1e-2)):
+            optimiser.zero_grad()
+            for group in optimiser.param_groups:
+                group["lr"] = rate * factor
+        smoothing = 0.0 if recipe is PAPER else 0.1
+        expected = torch.nn.functional.cross_entropy(theirs(x), labels, label_smoothing=smoothing)
+        expected.backward()
+        plain.step()
+        knots.step()
+        assert loss.item() == pytest.approx(60 * expected.item(), rel=1e-5)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-6)

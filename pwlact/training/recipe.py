@@ -1,0 +1,60 @@
+"""Recipes: how the backbone is trained, whatever rule the activations follow."""
+
+from dataclasses import dataclass
+
+from torch import nn, optim
+
+from pwlact import checks
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Optimiser, schedule and loss of the backbone.
+
+    Attributes:
+        epochs: passes over the images, unless the user says otherwise.
+        lr: highest rate, unless the user says otherwise.
+        momentum: of SGD with Nesterov's step; None means Adam.
+        weight_decay: added to the gradient of weights with two or more dimensions, as a multiple of them.
+        label_smoothing: share of each label that is spread over all classes.
+        warm_up: share of all steps in which the rate rises from a tenth; after it falls to 0, both in a straight
+            line. None keeps it constant.
+    """
+
+    epochs: int = 20
+    lr: float = 1e-3
+    momentum: float | None = None
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    warm_up: float | None = None
+
+    def factor(self, done: float) -> float:
+        """The rate over its highest value when the share `done` of all steps is behind, from 0 to 1."""
+        if self.warm_up is None:
+            return 1.0
+        if done < self.warm_up:
+            return 0.1 + 0.9 * done / self.warm_up
+        return (1 - done) / (1 - self.warm_up)
+
+    def optimiser(self, parameters: list[nn.Parameter], lr: float) -> optim.Optimizer:
+        """The optimiser of these parameters, at rate `lr`.
+
+        Raises:
+            InputError: the rate is not above zero.
+        """
+        checks.positive("lr", lr)
+        fused = True if {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"} else None
+        if self.momentum is None:
+            return optim.Adam(parameters, lr=lr, weight_decay=self.weight_decay, fused=fused)
+        groups = [
+            {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
+            {"params": [p for p in parameters if p.ndim < 2]},
+        ]
+        return optim.SGD([g for g in groups if g["params"]], lr=lr, momentum=self.momentum, nesterov=True, fused=fused)
+
+
+PAPER = Recipe()
+"""The paper's: Adam at a constant 1e-3 for 20 epochs."""
+FAST = Recipe(epochs=12, lr=0.2, momentum=0.9, weight_decay=5e-4, label_smoothing=0.1, warm_up=0.25)
+"""For the shortest time to a good accuracy."""
+RECIPES = {"paper": PAPER, "fast": FAST}
