@@ -76,8 +76,14 @@ def _report(error: Exception, status: int, debug: bool, arguments: list[str]) ->
     text = " ".join(text.split()) or type(error).__name__
     if status == FAILED and not isinstance(error, OSError | RuntimeError):
         text = f"{type(error).__name__}: {text} (--debug shows where)"
-    print(f"error: {text}", file=sys.stderr)
+    print(f"{_speaker()}error: {text}", file=sys.stderr)
     return status
+
+
+def _speaker() -> str:
+    """Which process speaks, where torchrun started several."""
+    count = os.environ.get("WORLD_SIZE", "1")
+    return "" if count == "1" else f"process {os.environ.get('RANK', '0')} of {count}: "
 
 
 def _usage(error: Any, arguments: list[str]) -> str:

@@ -59,7 +59,10 @@ def test_alone_every_exchange_is_a_no_op(monkeypatch):
 
 def test_variables_that_are_no_numbers(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "many")
-    with pytest.raises(InputError, match="the variable WORLD_SIZE of torchrun must be a whole number, got 'many'"), joined():
+    with (
+        pytest.raises(InputError, match="the variable WORLD_SIZE of torchrun must be a whole number, got 'many'"),
+        joined(),
+    ):
         pass
 
 
