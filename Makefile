@@ -44,10 +44,8 @@ figures: $(VENV)/.runtime
 	$(BIN)/pwlact sweep --classes 3:20 --sigma 0.1:10:40 --out figures/out/sweep --force
 
 study: $(VENV)/.runtime data
-	for mode in relu silu gelu backprop local; do \
-	    $(BIN)/pwlact cifar --arch resnet10 --width 0.25 --epochs 3 --mode $$mode --resume --out runs/study-$$mode \
-	        || [ -f runs/study-$$mode/result.json ] || exit 1; \
-	done
+	$(BIN)/pwlact study --results figures/results/networks
+	$(BIN)/pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local --results figures/results/networks
 
 paper:
 	@echo "there is no paper yet: paper/ is empty; the errata and the claims ledger are in docs/" >&2; exit 1

@@ -104,19 +104,13 @@ def cifar(
 
 def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, force: bool) -> dict[str, Any] | None:
     """The record; of several processes only the first one's."""
-    from pwlact.checks import InputError
-    from pwlact.data import find, load
+    from pwlact.data import load
     from pwlact.experiments.cifar import run
     from pwlact.training import RunFolder, joined
     from pwlact_cli.progress import ProgressBar
     from pwlact_figures.run import draw
 
-    found = find(data)
-    if found is None:
-        raise InputError(
-            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
-        )
-    images = load(found)
+    images = load(find_images(data))
     with joined(config.device) as here:
         folder = RunFolder(out, resume=resume, force=force, writes=here.first)
         if not here.first:
@@ -126,6 +120,23 @@ def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, fo
             record = run(config, images, folder, bar)
     draw(out)
     return record
+
+
+def find_images(data: Path | None) -> Path:
+    """The folder with CIFAR-10: the one given, or where it usually is.
+
+    Raises:
+        InputError: there is none.
+    """
+    from pwlact.checks import InputError
+    from pwlact.data import find
+
+    found = find(data)
+    if found is None:
+        raise InputError(
+            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
+        )
+    return found
 
 
 def _describe(record: dict[str, Any], out: Path) -> None:

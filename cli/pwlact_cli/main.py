@@ -9,7 +9,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pwlact.checks import InputError
-from pwlact_cli import bench, cifar, claims, data, evolution, info, sweep, swish, theory, unit
+from pwlact_cli import bench, cifar, claims, data, evolution, info, study, sweep, swish, theory, unit
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 # typer carries its own copy of click, whose exceptions it names only in part
@@ -26,6 +26,7 @@ app.command("unit")(unit.unit)
 app.command("swish")(swish.swish)
 app.command("sweep")(sweep.sweep)
 app.command("cifar")(cifar.cifar)
+app.command("study")(study.study)
 app.command("evolution")(evolution.evolution)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")

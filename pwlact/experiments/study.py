@@ -1,0 +1,116 @@
+"""The study of networks: the same run with each kind of activation, several seeds, one after the other.
+
+On the command line: pwlact study --arch resnet10,vgg11 --width 0.25 --seeds 3
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pwlact import checks
+from pwlact.data import Cifar10
+from pwlact.experiments.cifar import CifarConfig, run
+from pwlact.files import to_json, write_text
+from pwlact.training import RunFolder, Tracker, TrainingFailed, read_result
+from pwlact.training.run_folder import RESULT
+
+KINDS: dict[str, dict[str, Any]] = {
+    "relu": {"mode": "relu"},
+    "silu": {"mode": "silu"},
+    "gelu": {"mode": "gelu"},
+    "derived": {"mode": "derived"},
+    "backprop": {"mode": "backprop"},
+    "local": {"mode": "local"},
+    "local-channel": {"mode": "local", "sharing": "channel"},
+    "local-half-rate": {"mode": "local", "act_lr": 5e-4},
+    "local-twice-rate": {"mode": "local", "act_lr": 2e-3},
+}
+"""What is compared: settings of `CifarConfig` by name."""
+USUAL = ("relu", "silu", "gelu", "derived", "backprop", "local", "local-channel")
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Settings of a study.
+
+    Attributes:
+        archs: architectures.
+        kinds: names in `KINDS`.
+        seeds: number of seeds, from 0 on.
+        base: settings that all runs share.
+
+    Raises:
+        InputError: an unknown kind, or no seed, architecture or kind at all.
+    """
+
+    archs: tuple[str, ...] = ("resnet10", "vgg11")
+    kinds: tuple[str, ...] = USUAL
+    seeds: int = 3
+    base: CifarConfig = field(default_factory=lambda: CifarConfig(width=0.25))
+
+    def __post_init__(self) -> None:
+        checks.at_least("seeds", self.seeds, 1)
+        for name, given in (("arch", self.archs), ("kinds", self.kinds)):
+            if not given:
+                raise checks.InputError(f"{name} must name at least one, got none")
+        for kind in self.kinds:
+            checks.choice("kinds", kind, KINDS)
+        _ = self.runs()  # refuses an unknown architecture
+
+    def runs(self) -> dict[str, CifarConfig]:
+        """Every run by name: all kinds with one seed before any with the next, so that early results are whole."""
+        return {
+            f"{arch}-{kind}-w{self.base.width:g}-s{seed}": replace(
+                # the first seed's weights are kept by epoch, for what is looked at by epoch
+                self.base,
+                arch=arch,
+                seed=seed,
+                keep_epochs=seed == 0,
+                **KINDS[kind],
+            )
+            for seed in range(self.seeds)
+            for arch in self.archs
+            for kind in self.kinds
+        }
+
+
+def run_study(
+    config: StudyConfig,
+    data: Cifar10,
+    folder: Path,
+    results: Path | None = None,
+    tracker: Callable[[str], Tracker | None] = lambda _: None,
+) -> dict[str, Any]:
+    """Do what is not done yet; killed at any moment, it goes on where it was.
+
+    Args:
+        config: the settings.
+        data: training and test images.
+        folder: each run gets a folder in it.
+        results: a copy of each finished run's result is put here, as NAME.json.
+        tracker: called with the name of a run that begins, gives what hears of its progress.
+
+    Returns:
+        JSON-able: runs [{name, ...result}] in the order of the study; failed [{name, reason}], those whose loss
+        is no longer finite.
+
+    Raises:
+        InputError: a run's folder holds one with other settings.
+    """
+    records, failed = [], []
+    for name, settings in config.runs().items():
+        place = folder / name
+        try:
+            finished = (place / RESULT).exists()
+            record = (
+                read_result(place) if finished else run(settings, data, RunFolder(place, resume=True), tracker(name))
+            )
+        except TrainingFailed as error:
+            failed.append({"name": name, "reason": str(error)})
+            continue
+        if results is not None:
+            results.mkdir(parents=True, exist_ok=True)
+            write_text(results / f"{name}.json", to_json(record, indent=1) + "\n")
+        records.append({"name": name, **record})
+    return {"runs": records, "failed": failed}
