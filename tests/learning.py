@@ -11,6 +11,8 @@ from pwlact.pwl import Knots, PiecewiseLinearActivation, roughness
 
 PAIRS = [(estimator, solver) for estimator in ESTIMATORS for solver in SOLVERS]
 CLASSES = 5
+AT_ONCE = {"memory": 0.0, "every": 1}
+"""Settings of a learner that steps after each batch, by that batch alone."""
 
 
 def lines(n=1000, channels=3, seed=0):
@@ -42,7 +44,7 @@ def alone(start="silu", knots=None, **sharing):
 def learner_of(model, estimator="sample", solver="adam", **more):
     """A learner that looks at every position and takes visible steps, unless told otherwise."""
     rate = {"adam": 5e-2, "eigen": 0.5}[solver]
-    settings = {"classes": CLASSES, "positions": None, "lr": rate, **more}
+    settings = {"classes": CLASSES, "positions": None, "lr": rate, **AT_ONCE, **more}
     return CorrelationLearner(model, estimator=estimator, solver=solver, **settings)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from learning import PAIRS, lines
+from learning import AT_ONCE, PAIRS, lines
 from torch import nn
 from torch.nn import functional
 
@@ -92,7 +92,7 @@ def test_knot_gradient_is_that_of_the_mean_reward_over_channels(net, toy, sharin
         hook.remove()
     old = values(model)
     smoothness = 0.07
-    rule = LocalCorrelation(model, classes=4, positions=1024, smoothness=smoothness)
+    rule = LocalCorrelation(model, classes=4, positions=1024, smoothness=smoothness, estimator="sample", **AT_ONCE)
     grads = []
     # the step throws the gradient away
     rule.learner.optimiser.register_step_pre_hook(lambda *_: grads.extend(m.values.grad for m in learnable(model)))
@@ -141,8 +141,8 @@ def test_knots_do_not_feel_the_cross_entropy(net, toy):
 def test_backbone_does_not_feel_the_reward(net, toy):
     images, labels = batch_of(toy)
     first, second = net(), net()
-    LocalCorrelation(first, classes=4, act_lr=1e-3).step(images, labels)
-    LocalCorrelation(second, classes=4, act_lr=0.5, smoothness=3.0).step(images, labels)
+    LocalCorrelation(first, classes=4, act_lr=1e-3, **AT_ONCE).step(images, labels)
+    LocalCorrelation(second, classes=4, act_lr=0.5, smoothness=3.0, **AT_ONCE).step(images, labels)
     assert same(weights(first), weights(second))
     assert not same(values(first), values(second))
 
@@ -175,7 +175,7 @@ def line_model(start="tanh"):
 def test_reward_rises_above_that_of_relu(estimator, solver):
     x, labels = lines()
     rate = {"adam": 5e-2, "eigen": 0.5}[solver]
-    settings = {"classes": 5, "lr": 1e-9, "act_lr": rate, "estimator": estimator, "solver": solver}
+    settings = {"classes": 5, "lr": 1e-9, "act_lr": rate, "estimator": estimator, "solver": solver, **AT_ONCE}
     rule = LocalCorrelation(line_model(), smoothness=0.01, **settings)
     rule.step(x, labels)
     before = rule.learner.rewards.item()
@@ -234,7 +234,7 @@ def test_forward_in_bfloat16_learns_in_float32(net, toy, estimator, solver):
     model = net()
     dtypes = []
     model.classifier.register_forward_hook(lambda _, __, output: dtypes.append(output.dtype))
-    rule = LocalCorrelation(model, classes=4, precision="bf16", estimator=estimator, solver=solver, memory=0.5)
+    rule = LocalCorrelation(model, classes=4, precision="bf16", estimator=estimator, solver=solver, every=1)
     before = values(model)
     rule.step(*batch_of(toy))
     assert dtypes == [torch.bfloat16]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from learning import line_model, lines
+from learning import AT_ONCE, line_model, lines
 
 from pwlact.training import FAST, PAPER, Backprop, LocalCorrelation, Score, fit
 
@@ -39,7 +39,7 @@ def test_rate_is_that_of_the_step():
     moved = []
     for done in (0.0, 0.5):
         model = line_model(start="relu")
-        rule = LocalCorrelation(model, classes=5, act_lr=1e-2)
+        rule = LocalCorrelation(model, classes=5, act_lr=1e-2, estimator="sample", **AT_ONCE)
         before = model[1].values.clone()
         rule.step(x, labels, done)
         moved.append((model[1].values - before).abs().max().item())
