@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.correlation.statistics import HatStatistics
-from pwlact.moments import gaussian_hat_moments
+from pwlact.moments import quick_hat_moments
 from pwlact.pwl.knots import Knots
 
 # a channel that is the same for a whole class gets a density this narrow, in distances of the knots
@@ -67,13 +67,13 @@ class ClassMoments:
         variances = (self.squares / counts - means.square()).clamp(min=(_NARROWEST * knots.spacing) ** 2)
         present = self.counts > 0
         # an absent class counts nothing, whatever its density
-        moments = gaussian_hat_moments(
-            torch.where(present, means, 0.0).float(), torch.where(present, variances, 1.0).sqrt().float(), knots
+        moments = quick_hat_moments(
+            torch.where(present, means, 0.0), torch.where(present, variances, 1.0).sqrt(), knots
         )
-        n = self.counts.float()[:, None]
+        n = self.counts[:, None]
         return HatStatistics(
             self.counts.float().expand_as(means),
-            n * moments.first,
-            (n * moments.square).sum(-2),
-            (n * moments.neighbour).sum(-2),
+            (n * moments.first).float(),
+            torch.einsum("k,...ks->...s", self.counts, moments.square).float(),
+            torch.einsum("k,...ks->...s", self.counts, moments.neighbour).float(),
         )

@@ -1,5 +1,6 @@
 """Closed-form expectations of hat functions, and of their products, under normal densities."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -51,6 +52,43 @@ def gaussian_hat_moments(mean: Float[Tensor, "*batch"], sigma: Float[Tensor, "*b
     first = pad(left, (0, 1)) + pad(right, (1, 0))
     square = pad(left2, (0, 1)) + pad(right2, (1, 0))
     return HatMoments(first, square, cross)
+
+
+def quick_hat_moments(mean: Float[Tensor, "*batch"], sigma: Float[Tensor, "*batch"], knots: Knots) -> HatMoments:
+    """`gaussian_hat_moments` about ten times as fast, with an absolute error: for sums, not for far tails.
+
+    With Phi and phi at the inner knots, y = x - t_i and d = mean - t_i, the moments of y over segment i are
+
+        P = D Phi,    E[y] = d P - sigma D phi,    E[y^2] = (d^2 + sigma^2) P - sigma ((d + h) phi_{i+1} - d phi_i),
+
+    D the difference between its ends, which lie at infinity for the two edge segments. The error is a few roundings
+    of the largest moment, in which the terms cancel.
+
+    Args:
+        mean: means of the densities, float64.
+        sigma: standard deviations, above 0, same shape.
+        knots: the grid.
+
+    Returns:
+        The moments, with the knots as last dimension.
+    """
+    t, h = knots.positions(mean.dtype, mean.device), knots.spacing
+    mean, sigma = mean[..., None], sigma[..., None]
+    z = (t[1:-1] - mean) / sigma
+    pad = torch.nn.functional.pad
+    cdf = pad(pad(torch.special.ndtr(z), (1, 0)), (0, 1), value=1.0)
+    density = pad(torch.exp(z.square() * -0.5) * (sigma / math.sqrt(2 * math.pi)), (1, 1))
+    d = mean - t[:-1]
+    left, right = density[..., :-1], density[..., 1:]
+    mass = cdf.diff(dim=-1)
+    first = (d * mass + left - right) / h
+    second = ((d.square() + sigma.square()) * mass - (d + h) * right + d * left) / h**2
+    cross = first - second
+    return HatMoments(
+        pad(mass - first, (0, 1)) + pad(first, (1, 0)),
+        pad(mass - first - cross, (0, 1)) + pad(second, (1, 0)),
+        cross,
+    )
 
 
 def _inside(z: Tensor, width: Tensor) -> tuple[Tensor, ...]:
