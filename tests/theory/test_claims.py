@@ -207,37 +207,64 @@ def verdict_of(name: str) -> Verdict:
 def run_record(accuracy: float, r2: float = 0.995, betas: tuple[float, ...] = (1.5,) * 3 + (2.5,) * 4) -> dict:
     layers = [{"name": f"layer{i}", "beta": beta, "x0": 0.0, "r2": r2} for i, beta in enumerate(betas)]
     history = [{"epoch": i + 1, "val_accuracy": accuracy * (1 - 0.5**i)} for i in range(20)]
-    return {"test": {"accuracy": accuracy, "n": 10_000}, "layers": layers, "history": history}
+    score = {"accuracy": accuracy, "n": 10_000}
+    return {"test": score, "val": score, "layers": layers, "history": history}
+
+
+def put(results: Path, name: str, record: dict) -> None:
+    path = results / "networks" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(record))
+
+
+def put_seeds(results: Path, name: str, *records: dict) -> None:
+    for seed in range(3):
+        put(results, f"{name}-w0.25-s{seed}", records[seed % len(records)])
 
 
 def test_networks_are_measured_from_their_result_files(results: Path) -> None:
-    assert read_study("cifar-vgg11-backprop") is None
+    assert read_study("networks/vgg11-backprop-w1-s0") is None
     assert verdict_of("correlation-vgg11-accuracy") is UNMEASURED
     for accuracy, verdict in ((0.8765, HOLDS), (0.80, FAILS)):
-        (results / "cifar-vgg11-backprop.json").write_text(json.dumps(run_record(accuracy)))
+        put(results, "vgg11-backprop-w1-s0", run_record(accuracy))
         assert verdict_of("correlation-vgg11-accuracy") is verdict
     assert verdict_of("correlation-vgg11-relu-parity") is UNMEASURED
     for other, verdict in ((0.805, HOLDS), (0.85, FAILS)):
-        (results / "cifar-vgg11-relu.json").write_text(json.dumps({"summary": run_record(other)}))
+        put(results, "vgg11-relu-w1-s0", {"summary": run_record(other)})
         assert verdict_of("correlation-vgg11-relu-parity") is verdict
     text = evaluate([claim_of("correlation-vgg11-relu-parity")])[0].to_dict()["measured"]
     assert "n = 10000" in text
     assert ": -5 (" in text
 
 
+def test_kinds_are_compared_seed_by_seed(results: Path) -> None:
+    name = "correlation-local-equals-backprop"
+    put_seeds(results, "resnet10-backprop", *(run_record(accuracy) for accuracy in (0.80, 0.81, 0.82)))
+    put(results, "resnet10-local-w0.25-s0", run_record(0.85))
+    assert verdict_of(name) is UNMEASURED  # one seed is no comparison
+    for locals_, verdict in (((0.80, 0.80, 0.82), HOLDS), ((0.79, 0.80, 0.82), FAILS)):
+        put_seeds(results, "resnet10-local", *map(run_record, locals_))
+        assert verdict_of(name) is verdict
+    text = evaluate([claim_of(name)])[0].to_dict()["measured"]
+    assert "mean of 3 seeds, standard error 0.33" in text
+    assert ": -0.6667 (" in text
+
+
 def test_layer_rows_read_the_layers(results: Path) -> None:
-    betas = (1.4, 1.5, 1.7, 2.4, 2.5, 2.6, 2.7, 7.0, 8.0, 9.0)
-    (results / "cifar-resnet10-backprop.json").write_text(json.dumps(run_record(0.9, betas=betas)))
-    (results / "cifar-vgg11-backprop.json").write_text(json.dumps(run_record(0.88, r2=0.98)))
+    betas = (1.4, 1.5, 1.7, 2.4, 2.5, 2.6, 2.7, 7.0, 8.0)
+    put_seeds(results, "resnet10-backprop", run_record(0.9, betas=betas))
+    put_seeds(results, "vgg11-backprop", run_record(0.88, r2=0.98))
     names = ("layer-beta-early", "layer-beta-mid", "layer-beta-late", "layer-progression", "resnet10-cleaner")
     found = [verdict_of(f"correlation-{name}") for name in (*names, "vgg11-swish-layers", "resnet10-faster")]
     assert found == [HOLDS, HOLDS, FAILS, HOLDS, HOLDS, FAILS, FAILS]
+    assert "mean beta of layers 7 to 8, 3 seeds" in claim_of("correlation-layer-beta-late").measure().text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"test": {}}', '{"test": 3}'])
 def test_damaged_results_are_refused(results: Path, content: str) -> None:
-    (results / "cifar-vgg11-backprop.json").write_text(content)
-    with pytest.raises(InputError, match="cifar-vgg11-backprop"):
+    (results / "networks").mkdir()
+    (results / "networks" / "vgg11-backprop-w1-s0.json").write_text(content)
+    with pytest.raises(InputError, match="vgg11-backprop-w1-s0"):
         verdict_of("correlation-vgg11-accuracy")
 
 
