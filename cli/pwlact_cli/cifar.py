@@ -148,6 +148,8 @@ def _describe(record: dict[str, Any], out: Path) -> None:
         f"{test['accuracy']:.2%} (n = {test['n']:,}), {record['images_per_second']:,.0f} images/s, "
         f"{record['parameters']:,} parameters"
     )
+    if record["seconds_to_90"] is not None:
+        say(f"90 % on validation after {record['seconds_to_90']:,.0f} s of training and evaluation")
     if record["layers"]:
         rows = [
             (

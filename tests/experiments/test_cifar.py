@@ -12,6 +12,7 @@ from pwlact.checks import InputError
 from pwlact.correlation import ESTIMATORS
 from pwlact.data import Cifar10, cifar_shaped
 from pwlact.experiments.cifar import MODES, CifarConfig, describe, make_activation, make_rule, run
+from pwlact.experiments.cifar.run import seconds_to
 from pwlact.models import build
 from pwlact.training import FAST, Backprop, LocalCorrelation, RunFolder, Silent, TrainingFailed, read_activations
 
@@ -175,6 +176,13 @@ def test_failed_run_stays_unfinished(data, tmp_path):
         train(replace(TINY, mode="relu", lr=1e30), data, tmp_path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "inputs.npz"]
     assert json.loads((tmp_path / "config.json").read_text())["lr"] == 1e30
+
+
+def test_seconds_until_an_accuracy():
+    history = [{"seconds": 2.0, "val_accuracy": accuracy} for accuracy in (0.5, 0.89, 0.9, 0.95)]
+    assert seconds_to(history, 0.9) == 6.0
+    assert seconds_to(history, 0.4) == 2.0
+    assert seconds_to(history, 0.96) is None
 
 
 def test_images_are_known_by_their_content(data):
