@@ -1,5 +1,6 @@
 """`pwlact cifar`: train a network with fixed or learnt activations."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,7 +66,7 @@ def cifar(
     keep_epochs: Annotated[
         bool, typer.Option("--keep-epochs", help="Keep the weights after every epoch, in the folder epochs.")
     ] = False,
-    tracker: Annotated[str, typer.Option(help="Where else to report to: none.")] = "none",
+    tracker: Annotated[str, typer.Option(help="Where else to report to: none, tensorboard or wandb.")] = "none",
     seed: options.Seed = 0,
     out: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/cifar-ARCH-MODE-wWIDTH-sSEED")
@@ -76,15 +77,16 @@ def cifar(
 ) -> None:
     """Train on CIFAR-10; activations learnt by backprop, by the local correlation objective, or fixed.
 
-    The run folder holds config.json, metrics.jsonl, activations.npz, inputs.npz, checkpoint.pt, result.json and
-    pictures.
+    The run folder holds config.json, metrics.jsonl, activations.npz, inputs.npz, checkpoint.pt, result.json,
+    pictures and report.html.
     """
     from pwlact.checks import choice
     from pwlact.experiments.cifar import CifarConfig
     from pwlact.training import RECIPES
+    from pwlact.training.tracking import TRACKERS
     from pwlact_cli.console import emit
 
-    choice("tracker", tracker, ("none",))
+    choice("tracker", tracker, TRACKERS)
     usual = RECIPES[choice("recipe", recipe, RECIPES)]
     config = CifarConfig(
         arch=arch, mode=mode, width=width, recipe=recipe, batch_size=batch_size, act_lr=act_lr,
@@ -94,7 +96,7 @@ def cifar(
         positions=positions, memory=memory, every=every, keep_epochs=keep_epochs, compile=compile_model,
     )  # fmt: skip
     out = out or Path("runs") / f"cifar-{arch}-{mode}-w{width:g}-s{seed}"
-    record = _train(config, data, out, resume, force)
+    record = _train(config, data, out, tracker, resume, force)
     if record is None:
         return
     _describe(record, out)
@@ -102,12 +104,16 @@ def cifar(
         emit(record)
 
 
-def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, force: bool) -> dict[str, Any] | None:
+def _train(
+    config: "CifarConfig", data: Path | None, out: Path, tracker: str, resume: bool, force: bool
+) -> dict[str, Any] | None:
     """The record; of several processes only the first one's."""
     from pwlact.data import load
-    from pwlact.experiments.cifar import run
-    from pwlact.training import RunFolder, joined
+    from pwlact.experiments.cifar import describe, run
+    from pwlact.training import RunFolder, Together, joined
+    from pwlact.training.tracking import make_tracker
     from pwlact_cli.progress import ProgressBar
+    from pwlact_figures.report import write_report
     from pwlact_figures.run import draw
 
     images = load(find_images(data))
@@ -116,9 +122,11 @@ def _train(config: "CifarConfig", data: Path | None, out: Path, resume: bool, fo
         if not here.first:
             run(config, images, folder)
             return None
+        log = make_tracker(tracker, out, {**asdict(config), "data": describe(images)}, out.name)
         with ProgressBar() as bar:
-            record = run(config, images, folder, bar)
+            record = run(config, images, folder, Together([bar, log]))
     draw(out)
+    write_report(out)
     return record
 
 

@@ -32,6 +32,7 @@ def emit(record: dict[str, Any]) -> None:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a table for people: names left, numbers right."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     say(title)
@@ -39,7 +40,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     for i, column in enumerate(columns):
         grid.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     for row in rows:
-        grid.add_row(*row)
+        grid.add_row(*map(escape, row))
     console().print(grid)
 
 

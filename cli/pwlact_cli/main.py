@@ -9,7 +9,22 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from pwlact.checks import InputError
-from pwlact_cli import bench, cifar, claims, data, evolution, info, study, sweep, swish, theory, unit
+from pwlact_cli import (
+    bench,
+    cifar,
+    claims,
+    compare,
+    data,
+    evolution,
+    info,
+    inspect,
+    report,
+    study,
+    sweep,
+    swish,
+    theory,
+    unit,
+)
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 # typer carries its own copy of click, whose exceptions it names only in part
@@ -27,6 +42,9 @@ app.command("swish")(swish.swish)
 app.command("sweep")(sweep.sweep)
 app.command("cifar")(cifar.cifar)
 app.command("study")(study.study)
+app.command("compare")(compare.compare)
+app.command("report")(report.report)
+app.command("inspect")(inspect.inspect)
 app.command("evolution")(evolution.evolution)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")

@@ -21,7 +21,7 @@ from pwlact.training.trackers import EpochRecord
 
 CONFIG, METRICS, CHECKPOINT, RESULT = "config.json", "metrics.jsonl", "checkpoint.pt", "result.json"
 PICTURES = ("curves.png", "activations.png", "evolution.png", "evolution.gif", "report.html")
-FOLDERS = EPOCHS, TENSORBOARD, WANDB = "epochs", "tensorboard", "wandb"
+FOLDERS = EPOCHS, TENSORBOARD, WANDB, INSPECT = "epochs", "tensorboard", "wandb", "inspect"
 FREE_KEYS = frozenset({"epochs", "device", "out", "processes", "compile"})
 """Settings that may change between the parts of a resumed run."""
 

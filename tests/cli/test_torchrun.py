@@ -10,7 +10,20 @@ import torch
 
 from pwlact.data import write_binary
 
-SMALL = ("--width", 0.0625, "--epochs", 2, "--val-size", 20, "--batch-size", 20, "--mode", "local")
+SMALL = (
+    "--width",
+    0.0625,
+    "--epochs",
+    2,
+    "--val-size",
+    20,
+    "--batch-size",
+    20,
+    "--mode",
+    "local",
+    "--tracker",
+    "tensorboard",
+)
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 # the second process dies in epoch 2, as by a fault of its machine, or fails as by a fault of its own
 MISFORTUNE = """
@@ -62,6 +75,8 @@ def test_one_writes_and_speaks(whole) -> None:
     assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == 2
     names = {path.name for path in out.iterdir()}
     assert names >= {"config.json", "metrics.jsonl", "checkpoint.pt", "result.json", "activations.npz", "curves.png"}
+    for part in ("epochs", "steps"):
+        assert len(list((out / "tensorboard" / part).iterdir())) == 1
     assert all(torch.isfinite(tensor).all() for tensor in weights(out).values())
 
 

@@ -1,0 +1,177 @@
+"""`pwlact inspect`: what a trained network says about the theory."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pwlact_cli import options
+
+
+def inspect(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder of a `pwlact cifar` run, finished or still being trained.")
+    ],
+    part: Annotated[str, typer.Option(help="gaussianity, gradients, baking or all.")] = "all",
+    images: Annotated[int, typer.Option(help="Validation images for gaussianity and gradients.")] = 2000,
+    epochs: Annotated[int, typer.Option(help="Most epochs for the gradients, spread over those kept.")] = 8,
+    limit: Annotated[
+        int | None, typer.Option(help="Most validation and most test images for baking.", show_default="all")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
+    ] = None,
+    seed: options.Seed = 0,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the result; created if it is not there.", show_default="RUN/inspect"),
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Ask a trained network: are its pre-activations normal, do the two gradients agree, is it a Swish?
+
+    Writes inspect.json and inspect.png, in the place of those that were there.
+    """
+    from pwlact.checks import InputError
+    from pwlact.data import find, load
+    from pwlact.experiments.inspection import inspect as look
+    from pwlact_cli.console import emit, progress_bar, say
+
+    found = find(data)
+    if found is None:
+        raise InputError(
+            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
+        )
+    folder = out or run / "inspect"
+    _check_free(folder)
+    with progress_bar("gradients", "epochs") as progress:
+        record = look(
+            run, load(found), part=part, images=images, epochs=epochs, limit=limit, seed=seed, progress=progress
+        )
+    _describe(record)
+    say(f"wrote {' and '.join(map(str, _write(record, folder)))}")
+    if as_json:
+        emit(record)
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse before the work what cannot become a folder after it, and leave nothing behind."""
+    from pwlact.checks import InputError
+
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{folder} cannot be a folder: the file {nearest} is in its way; choose another --out")
+
+
+def _write(record: dict[str, Any], folder: Path) -> list[Path]:
+    from pwlact.files import to_json, write_text
+    from pwlact_figures.inspection import draw
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "inspect.json"]
+    write_text(files[0], to_json(record, indent=2) + "\n")
+    picture = folder / "inspect.png"
+    # a picture of an earlier inspection would not be of this record
+    picture.unlink(missing_ok=True)
+    return files + ([picture] if draw(record, picture) else [])
+
+
+def _describe(record: dict[str, Any]) -> None:
+    run = record["run"]
+    state = "finished" if run["finished"] else "not finished"
+    title = f"{run['name']}: {run['arch']} {run['mode']}, after epoch {run['epoch']} of {run['epochs']}, {state}"
+    for part, describe in (("gaussianity", _gaussianity), ("gradients", _gradients), ("baking", _baking)):
+        if record[part] is not None:
+            describe(title, record[part])
+            title = ""
+
+
+def _gaussianity(title: str, part: dict[str, Any]) -> None:
+    sizes = part["samples"]
+    rows = [
+        (layer["name"], *_normality(layer["within"]), f"{layer['pooled']['w']['median']:.3f}")
+        for layer in part["layers"]
+    ]
+    rows += [(f"({name})", *_normality(known), "") for name, known in part["baselines"].items()]
+    _table(
+        title,
+        f"Inputs within a class, channel by channel: median (10 % to 90 %); n = {part['n']:,} images, "
+        f"{sizes['least']} to {sizes['most']} a class; in brackets known densities at that n. Before the batch norm "
+        "the figures are the same.",
+        ("layer", "skewness", "excess kurtosis", "W", "D", "rejected", "Holm", "W, pooled"),
+        rows,
+    )
+
+
+def _normality(summary: dict[str, Any]) -> tuple[str, ...]:
+    shares = summary["rejected"]
+    return (
+        _range(summary["skewness"], 1),
+        _range(summary["excess_kurtosis"], 1),
+        _range(summary["w"], 3),
+        f"{summary['d']['median']:.3f}",
+        _percent(shares["uncorrected"]),
+        _percent(shares["holm"]),
+    )
+
+
+def _range(numbers: dict[str, float], digits: int) -> str:
+    median, low, high = (f"{numbers[name]:.{digits}f}" for name in ("median", "q10", "q90"))
+    return f"{median} ({low}, {high})"
+
+
+def _gradients(title: str, part: dict[str, Any]) -> None:
+    last = part["epochs"][-1]
+    rows = []
+    for layer in part["layers"]:
+        row = layer["epochs"][-1]
+        figures = [row[name]["cosine"] for name in ("sample", "gaussian")]
+        figures += [row[name]["projected"] for name in ("sample", "gaussian", "ceiling", "chance")]
+        rows.append((layer["name"], *(f"{figure:.2f}" for figure in figures), f"{row['seen']:.2f}"))
+    _table(
+        title,
+        f"Cosine of the gradients of cross-entropy and correlation objective in the knots after epoch {last}; "
+        f"n = {part['n']:,} images; random directions: {part['random']:.2f}",
+        ("layer", "sample", "gaussian", "sample, P", "gaussian, P", "halves, P", "shuffled, P", "seen"),
+        rows,
+    )
+
+
+def _baking(title: str, part: dict[str, Any]) -> None:
+    rows = []
+    for name in ("validation", "test"):
+        pair = part[name]
+        rows.append(
+            (
+                name,
+                f"{pair['n']:,}",
+                f"{pair['learnt']['accuracy']:.2%}",
+                f"{pair['swish']['accuracy']:.2%}",
+                f"{pair['difference']:+.2f} ± {pair['standard_error']:.2f}",
+                str(pair["b"]),
+                str(pair["c"]),
+                f"{pair['p']:.2g}",
+                f"{pair['learnt']['loss']:.3f}",
+                f"{pair['swish']['loss']:.3f}",
+            )
+        )
+    _table(
+        title,
+        "Every activation replaced by its fitted Swish (difference in points ± one standard error, exact McNemar test)",
+        ("images", "n", "learnt", "Swish", "difference", "b", "c", "p", "loss", "loss, Swish"),
+        rows,
+    )
+
+
+def _table(run: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from pwlact_cli.console import say, table
+
+    if run:
+        say(run)
+    table(title, columns, rows)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"

@@ -1,0 +1,63 @@
+"""All parts of an inspection as one record."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pwlact import checks
+from pwlact.data import Cifar10
+from pwlact.environment import environment
+from pwlact.experiments.inspection.baking import baking
+from pwlact.experiments.inspection.gaussianity import gaussianity
+from pwlact.experiments.inspection.gradients import gradients
+from pwlact.experiments.inspection.loading import open_run
+
+PARTS = ("gaussianity", "gradients", "baking")
+
+
+def inspect(
+    folder: Path,
+    data: Cifar10,
+    *,
+    part: str = "all",
+    images: int = 2000,
+    epochs: int = 8,
+    limit: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int | None], None] | None = None,
+) -> dict[str, Any]:
+    """Look into a stored run, finished or still being trained; its files are only read.
+
+    Args:
+        folder: a run of `pwlact cifar`.
+        data: the images that it was trained on.
+        part: one of `PARTS`, or "all"; of a run with fixed activations "all" leaves out baking.
+        images: validation images for gaussianity and gradients, at least 20.
+        epochs: most epochs at which gradients are compared, spread over those kept.
+        limit: most images of each set for baking; all unless given.
+        seed: of what is drawn: positions, halves, shuffles.
+        progress: called with (epochs looked at, their number) while gradients are compared.
+
+    Returns:
+        JSON-able: run (see `StoredRun.describe`), seed, gaussianity, gradients, baking (None where not asked for or not
+        possible), environment.
+
+    Raises:
+        InputError: an argument is outside its range, there is no such run, or it does not fit the data.
+    """
+    checks.choice("part", part, (*PARTS, "all"))
+    checks.at_least("images", images, 20)
+    checks.at_least("epochs", epochs, 1)
+    checks.at_least("seed", seed, 0)
+    if limit is not None:
+        checks.at_least("limit", limit, 1)
+    run = open_run(folder, data)
+    whole = part == "all"
+    return {
+        "run": run.describe(),
+        "seed": seed,
+        "gaussianity": gaussianity(run, images, seed) if part in {"gaussianity", "all"} else None,
+        "gradients": gradients(run, images, seed, epochs, progress) if part in {"gradients", "all"} else None,
+        "baking": baking(run, limit) if part == "baking" or (whole and run.config.learns) else None,
+        "environment": environment(),
+    }
