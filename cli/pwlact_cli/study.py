@@ -29,7 +29,7 @@ def study(
     device: Annotated[str, typer.Option(help="auto, cuda, mps or cpu.")] = "auto",
     precision: Annotated[str, typer.Option(help="bf16 (autocast) or fp32.")] = "bf16",
     results: Annotated[
-        Path | None, typer.Option(help="Folder for a copy of each finished run's result.", show_default=False)
+        Path | None, typer.Option(help="Folder for what each finished run came to.", show_default=False)
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run folders.")] = Path("runs/study"),
     as_json: options.Json = False,

@@ -11,9 +11,13 @@ from typing import Any
 from pwlact import checks
 from pwlact.data import Cifar10
 from pwlact.experiments.cifar import CifarConfig, run
-from pwlact.files import to_json, write_text
+from pwlact.experiments.inspection import inspect
+from pwlact.files import to_json, write_atomically, write_text
 from pwlact.training import RunFolder, Tracker, TrainingFailed, read_result
+from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
 from pwlact.training.run_folder import RESULT
+
+INSPECTION = "inspect.json"
 
 KINDS: dict[str, dict[str, Any]] = {
     "relu": {"mode": "relu"},
@@ -88,7 +92,8 @@ def run_study(
         config: the settings.
         data: training and test images.
         folder: each run gets a folder in it.
-        results: a copy of each finished run's result is put here, as NAME.json.
+        results: what a finished run came to is kept here, in a folder of its name: result.json and, of the first
+            seed, activations.npz and inspect.json (`pwlact inspect`).
         tracker: called with the name of a run that begins, gives what hears of its progress.
 
     Returns:
@@ -110,7 +115,19 @@ def run_study(
             failed.append({"name": name, "reason": str(error)})
             continue
         if results is not None:
-            results.mkdir(parents=True, exist_ok=True)
-            write_text(results / f"{name}.json", to_json(record, indent=1) + "\n")
+            _keep(place, results / name, record, data)
         records.append({"name": name, **record})
     return {"runs": records, "failed": failed}
+
+
+def _keep(run_folder: Path, place: Path, record: dict[str, Any], data: Cifar10) -> None:
+    """Put what a run came to in `place`; what is there stays if it takes long to make."""
+    place.mkdir(parents=True, exist_ok=True)
+    write_text(place / RESULT, to_json(record, indent=1) + "\n")
+    if record["seed"] > 0:
+        return
+    film = run_folder / ACTIVATIONS
+    if film.exists() and record["config"]["sharing"] == "layer":
+        write_atomically(place / ACTIVATIONS, lambda file: file.write(film.read_bytes()))
+    if not (place / INSPECTION).exists():
+        write_text(place / INSPECTION, to_json(inspect(run_folder, data), indent=1) + "\n")

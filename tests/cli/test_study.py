@@ -12,7 +12,7 @@ def test_study(pwlact, tmp_path):
     assert done.status == 0, done.stderr
     names = [f"resnet10-{kind}-w0.0625-s0" for kind in ("relu", "derived")]
     assert [run["name"] for run in done.json["runs"]] == names
-    assert sorted(path.stem for path in (tmp_path / "results").iterdir()) == sorted(names)
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == sorted(names)
     assert "resnet10-derived-w0.0625-s0 (2 of 2)" in done.stderr
     assert "val %, n = 20" in done.stderr
     again = pwlact(*arguments, "--out", "runs", "--json")

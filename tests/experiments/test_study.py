@@ -10,6 +10,7 @@ from pwlact.checks import InputError
 from pwlact.data import Cifar10, cifar_shaped
 from pwlact.experiments import study
 from pwlact.experiments.cifar import CifarConfig
+from pwlact.experiments.comparison import compare
 from pwlact.experiments.study import KINDS, USUAL, StudyConfig, run_study
 from pwlact.training import Silent, TrainingFailed
 
@@ -69,8 +70,27 @@ def test_stopped_it_goes_on(data, tmp_path):
     assert [run["mode"] for run in record["runs"]] == ["relu", "silu", "derived"]
     assert record["failed"] == []
     for run in record["runs"]:
-        copy = json.loads((tmp_path / "results" / f"{run['name']}.json").read_text())
-        assert {"name": run["name"], **copy} == run
+        kept = tmp_path / "results" / run["name"]
+        assert {"name": run["name"], **json.loads((kept / "result.json").read_text())} == run
+        assert json.loads((kept / "inspect.json").read_text())["gradients"] is not None
+        assert not (kept / "activations.npz").exists()  # they are fixed
+
+
+def test_what_is_kept_of_learnt_activations(data, tmp_path, monkeypatch):
+    looked = []
+    monkeypatch.setattr(study, "inspect", lambda folder, data: looked.append(folder.name) or {})
+    config = StudyConfig(("resnet10",), ("local", "local-channel"), 2, TINY)
+    for _ in range(2):
+        run_study(config, data, tmp_path, tmp_path / "results")
+    kept = {path.name: sorted(file.name for file in path.iterdir()) for path in (tmp_path / "results").iterdir()}
+    assert kept == {
+        "resnet10-local-w0.0625-s0": ["activations.npz", "inspect.json", "result.json"],
+        "resnet10-local-w0.0625-s1": ["result.json"],
+        "resnet10-local-channel-w0.0625-s0": ["inspect.json", "result.json"],
+        "resnet10-local-channel-w0.0625-s1": ["result.json"],
+    }
+    assert looked == ["resnet10-local-w0.0625-s0", "resnet10-local-channel-w0.0625-s0"]  # once each: it takes long
+    assert len(compare([tmp_path / "results"])["groups"]) == 2
 
 
 def test_a_run_that_fails_does_not_stop_the_others(data, tmp_path, monkeypatch):

@@ -212,8 +212,8 @@ def run_record(accuracy: float, r2: float = 0.995, betas: tuple[float, ...] = (1
 
 
 def put(results: Path, name: str, record: dict) -> None:
-    path = results / "networks" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
+    path = results / "networks" / name / "result.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record))
 
 
@@ -223,7 +223,7 @@ def put_seeds(results: Path, name: str, *records: dict) -> None:
 
 
 def test_networks_are_measured_from_their_result_files(results: Path) -> None:
-    assert read_study("networks/vgg11-backprop-w1-s0") is None
+    assert read_study("networks/vgg11-backprop-w1-s0/result") is None
     assert verdict_of("correlation-vgg11-accuracy") is UNMEASURED
     for accuracy, verdict in ((0.8765, HOLDS), (0.80, FAILS)):
         put(results, "vgg11-backprop-w1-s0", run_record(accuracy))
@@ -250,6 +250,43 @@ def test_kinds_are_compared_seed_by_seed(results: Path) -> None:
     assert ": -0.6667 (" in text
 
 
+def inspection(cosines: tuple[float, ...], w: tuple[float, ...]) -> dict:
+    def row(cosine: float) -> dict:
+        agreement = {"projected": cosine}
+        return {"epoch": 1, "gaussian": agreement, "sample": agreement, "chance": {"projected": 0.3}}
+
+    layers = [{"name": f"layer{i}", "epochs": [row(cosine)]} for i, cosine in enumerate(cosines)]
+    normality = [{"name": f"layer{i}", "within": {"w": {"median": median}}} for i, median in enumerate(w)]
+    return {
+        "gradients": {"n": 2000, "epochs": [1], "layers": layers},
+        "gaussianity": {"layers": normality, "baselines": {"normal": {"w": {"median": 0.993}}}},
+    }
+
+
+def test_inspections_are_read(results: Path) -> None:
+    names = ("gradient-approximates-ce", "early-layers-benefit", "gaussian-preactivations")
+    assert [verdict_of(f"correlation-{name}") for name in names] == [UNMEASURED] * 3
+    for cosines, w, expected in (
+        ((0.1, 0.2, 0.9), (0.98, 0.99, 0.96), [FAILS, FAILS, CORRECTED]),
+        ((0.9, 0.8, 0.7), (0.98, 0.99, 0.98), [HOLDS, HOLDS, HOLDS]),
+        ((0.9, -0.8, 0.7), (0.98, 0.9, 0.9), [FAILS, HOLDS, FAILS]),
+    ):
+        for run in ("local", "backprop"):
+            path = results / "networks" / f"resnet10-{run}-w0.25-s0" / "inspect.json"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(inspection(cosines, w)))
+        assert [verdict_of(f"correlation-{name}") for name in names] == expected
+
+
+def test_clean_convergence_is_no_falling_back(results: Path) -> None:
+    steady, swinging = run_record(0.8), run_record(0.8)
+    swinging["history"][15]["val_accuracy"] = 0.7
+    put_seeds(results, "vgg11-backprop", steady)
+    assert verdict_of("correlation-vgg11-convergence") is HOLDS
+    put_seeds(results, "vgg11-backprop", steady, steady, swinging)
+    assert verdict_of("correlation-vgg11-convergence") is FAILS
+
+
 def test_layer_rows_read_the_layers(results: Path) -> None:
     betas = (1.4, 1.5, 1.7, 2.4, 2.5, 2.6, 2.7, 7.0, 8.0)
     put_seeds(results, "resnet10-backprop", run_record(0.9, betas=betas))
@@ -262,8 +299,9 @@ def test_layer_rows_read_the_layers(results: Path) -> None:
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"test": {}}', '{"test": 3}'])
 def test_damaged_results_are_refused(results: Path, content: str) -> None:
-    (results / "networks").mkdir()
-    (results / "networks" / "vgg11-backprop-w1-s0.json").write_text(content)
+    place = results / "networks" / "vgg11-backprop-w1-s0"
+    place.mkdir(parents=True)
+    (place / "result.json").write_text(content)
     with pytest.raises(InputError, match="vgg11-backprop-w1-s0"):
         verdict_of("correlation-vgg11-accuracy")
 
