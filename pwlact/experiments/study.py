@@ -18,6 +18,7 @@ from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
 from pwlact.training.run_folder import RESULT
 
 INSPECTION = "inspect.json"
+ENOUGH_TO_INSPECT = 200
 
 KINDS: dict[str, dict[str, Any]] = {
     "relu": {"mode": "relu"},
@@ -93,7 +94,7 @@ def run_study(
         data: training and test images.
         folder: each run gets a folder in it.
         results: what a finished run came to is kept here, in a folder of its name: result.json and, of the first
-            seed, activations.npz and inspect.json (`pwlact inspect`).
+            seed, activations.npz and inspect.json (`pwlact inspect`; from 200 validation images on).
         tracker: called with the name of a run that begins, gives what hears of its progress.
 
     Returns:
@@ -129,5 +130,5 @@ def _keep(run_folder: Path, place: Path, record: dict[str, Any], data: Cifar10) 
     film = run_folder / ACTIVATIONS
     if film.exists() and record["config"]["sharing"] == "layer":
         write_atomically(place / ACTIVATIONS, lambda file: file.write(film.read_bytes()))
-    if not (place / INSPECTION).exists():
+    if record["val"]["n"] >= ENOUGH_TO_INSPECT and not (place / INSPECTION).exists():
         write_text(place / INSPECTION, to_json(inspect(run_folder, data), indent=1) + "\n")

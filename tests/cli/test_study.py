@@ -1,5 +1,7 @@
 """`pwlact study` on generated images."""
 
+import json
+
 from pwlact.data import write_binary
 
 SMALL = ("--width", 0.0625, "--epochs", 1, "--val-size", 20, "--batch-size", 20, "--precision", "fp32", "--seeds", 1)
@@ -18,6 +20,17 @@ def test_study(pwlact, tmp_path):
     again = pwlact(*arguments, "--out", "runs", "--json")
     assert again.json == done.json
     assert "(2 of 2)" not in again.stderr
+
+
+def test_the_first_seed_is_inspected(pwlact, tmp_path):
+    write_binary(tmp_path / "images", 260, 20, seed=0)
+    arguments = ("study", "--arch", "resnet10", "--kinds", "local", "--data", "images", *SMALL, "--val-size", 200)
+    done = pwlact(*arguments, "--results", "results")
+    assert done.status == 0, done.stderr
+    kept = tmp_path / "results" / "resnet10-local-w0.0625-s0"
+    assert {file.name for file in kept.iterdir()} == {"result.json", "activations.npz", "inspect.json"}
+    record = json.loads((kept / "inspect.json").read_text())
+    assert record["gaussianity"]["n"] == record["gradients"]["n"] == record["baking"]["validation"]["n"] == 200
 
 
 def test_failed_runs_fail_the_command(pwlact, tmp_path, monkeypatch):
