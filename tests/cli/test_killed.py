@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from pwlact.data import write_binary
+from python_version import write_python_version
 
 SMALL = ("--width", 0.0625, "--epochs", 2, "--val-size", 20, "--batch-size", 20, "--every", 3)
 # kills itself at write number AT: with half of the file written, before its rename or after it;
@@ -69,9 +68,7 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
-    write_binary(folder, 80, 20, seed=0)
-    return folder
+    return write_python_version(tmp_path_factory.mktemp("images"), 80, 20)
 
 
 def arguments(images: Path, out: Path) -> list[str]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from pwlact.data import write_binary
+from python_version import write_python_version
 
 SMALL = (
     "--width",
@@ -46,9 +45,7 @@ main(sys.argv[2:])
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
-    write_binary(folder, 75, 21, seed=0)
-    return folder
+    return write_python_version(tmp_path_factory.mktemp("images"), 75, 21)
 
 
 def torchrun(*command: object) -> subprocess.CompletedProcess[str]:

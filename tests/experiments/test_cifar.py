@@ -278,3 +278,22 @@ def test_the_rate_of_the_eigen_solver_is_a_share():
     with pytest.raises(InputError, match="at most 1 with solver eigen"):
         CifarConfig(mode="local", solver="eigen", act_lr=1.5)
     assert CifarConfig(mode="backprop", solver="eigen").activation_rate == 1e-2
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's tracer looks at intermediate results
+@pytest.mark.parametrize("mode", ["backprop", "local"])
+def test_a_compiled_model_learns_the_same(unchecked, data, tmp_path, monkeypatch, mode):
+    """The hooks of the learner, and the films and scores between its steps, survive the compiler's tracing."""
+    compile_whole = torch.nn.Module.compile
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda model: compile_whole(model, backend="aot_eager"))
+    config = replace(TINY, mode=mode, precision="fp32", epochs=1)
+    plain = train(config, data, tmp_path / "plain")
+    compiled = train(replace(config, compile=True), data, tmp_path / "compiled")
+    torch._dynamo.reset()
+    assert compiled["history"][0]["train_loss"] == pytest.approx(plain["history"][0]["train_loss"], rel=1e-4)
+    first, second = (read_activations(tmp_path / name).last() for name in ("plain", "compiled"))
+    for name, values in first.items():
+        np.testing.assert_allclose(second[name], values, atol=2e-3)
+    if mode == "local":
+        start = read_activations(tmp_path / "compiled").layers["layer0"][0]
+        assert abs(second["layer0"] - start).max() > 5e-4
