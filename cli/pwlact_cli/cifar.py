@@ -108,15 +108,15 @@ def _train(
     config: "CifarConfig", data: Path | None, out: Path, tracker: str, resume: bool, force: bool
 ) -> dict[str, Any] | None:
     """The record; of several processes only the first one's."""
-    from pwlact.data import load
     from pwlact.experiments.cifar import describe, run
     from pwlact.training import RunFolder, Together, joined
     from pwlact.training.tracking import make_tracker
+    from pwlact_cli.images import load_images
     from pwlact_cli.progress import ProgressBar
     from pwlact_figures.report import write_report
     from pwlact_figures.run import draw
 
-    images = load(find_images(data))
+    images = load_images(data)
     with joined(config.device) as here:
         folder = RunFolder(out, resume=resume, force=force, writes=here.first)
         if not here.first:
@@ -128,23 +128,6 @@ def _train(
     draw(out)
     write_report(out)
     return record
-
-
-def find_images(data: Path | None) -> Path:
-    """The folder with CIFAR-10: the one given, or where it usually is.
-
-    Raises:
-        InputError: there is none.
-    """
-    from pwlact.checks import InputError
-    from pwlact.data import find
-
-    found = find(data)
-    if found is None:
-        raise InputError(
-            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
-        )
-    return found
 
 
 def _describe(record: dict[str, Any], out: Path) -> None:

@@ -34,22 +34,15 @@ def inspect(
 
     Writes inspect.json and inspect.png, in the place of those that were there.
     """
-    from pwlact.checks import InputError
-    from pwlact.data import find, load
     from pwlact.experiments.inspection import inspect as look
     from pwlact_cli.console import emit, progress_bar, say
+    from pwlact_cli.images import load_images
 
-    found = find(data)
-    if found is None:
-        raise InputError(
-            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
-        )
     folder = out or run / "inspect"
     _check_free(folder)
+    found = load_images(data)
     with progress_bar("gradients", "epochs") as progress:
-        record = look(
-            run, load(found), part=part, images=images, epochs=epochs, limit=limit, seed=seed, progress=progress
-        )
+        record = look(run, found, part=part, images=images, epochs=epochs, limit=limit, seed=seed, progress=progress)
     _describe(record)
     say(f"wrote {' and '.join(map(str, _write(record, folder)))}")
     if as_json:

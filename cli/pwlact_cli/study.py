@@ -38,11 +38,10 @@ def study(
 
     Stopped or killed, the same command goes on where it was; finished runs are left as they are.
     """
-    from pwlact.data import load
     from pwlact.experiments.cifar import CifarConfig
     from pwlact.experiments.study import StudyConfig, run_study
-    from pwlact_cli.cifar import find_images
     from pwlact_cli.console import emit, say
+    from pwlact_cli.images import load_images
     from pwlact_cli.progress import ProgressBar
 
     base = CifarConfig(
@@ -50,7 +49,7 @@ def study(
         precision=precision,
     )  # fmt: skip
     config = StudyConfig(_names(arch), _names(kinds), seeds, base)
-    images = load(find_images(data))
+    images = load_images(data)
 
     def begin(name: str) -> ProgressBar:
         say(f"{name} ({list(config.runs()).index(name) + 1} of {len(config.runs())})")

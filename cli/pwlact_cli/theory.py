@@ -103,16 +103,10 @@ def network(
     as_json: options.Json = False,
 ) -> None:
     """Derive the optimum for the real pre-activations of every channel of a trained network."""
-    from pwlact.checks import InputError
-    from pwlact.data import find, load
     from pwlact.experiments.network_units import run
+    from pwlact_cli.images import load_images
 
-    found = find(data)
-    if found is None:
-        raise InputError(
-            "no CIFAR-10 found: give --data DIR, set PWLACT_DATA, or fetch it with `pwlact data cifar10 .data`"
-        )
-    record = run(run_folder, load(found), images, smoothness)
+    record = run(run_folder, load_images(data), images, smoothness)
     columns = (
         "name",
         "channels",
