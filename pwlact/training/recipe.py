@@ -15,7 +15,8 @@ class Recipe:
         epochs: passes over the images, unless the user says otherwise.
         lr: highest rate, unless the user says otherwise.
         momentum: of SGD with Nesterov's step; None means Adam.
-        weight_decay: added to the gradient of weights with two or more dimensions, as a multiple of them.
+        weight_decay: of SGD: multiple of the weights that is added to their gradient, for those with two or more
+            dimensions.
         label_smoothing: share of each label that is spread over all classes.
         warm_up: share of all steps in which the rate rises from a tenth; after it falls to 0, both in a straight
             line. None keeps it constant.
@@ -45,7 +46,7 @@ class Recipe:
         checks.positive("lr", lr)
         fused = True if {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"} else None
         if self.momentum is None:
-            return optim.Adam(parameters, lr=lr, weight_decay=self.weight_decay, fused=fused)
+            return optim.Adam(parameters, lr=lr, fused=fused)
         groups = [
             {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": self.weight_decay},
             {"params": [p for p in parameters if p.ndim < 2]},
