@@ -1,82 +1,21 @@
-"""The page of a run: what it says, what it carries for its script, and what damaged folders give."""
+"""The page of a run: what it says, what it carries for its script, and how it is written."""
 
 import base64
 import hashlib
 import json
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 from generated_run import EDGES, FIT, HOSTILE, KNOTS, counts, knot_values, record, write_run
+from report_page import Page, unpacked
 
-from pwlact.swish import fit_swish, swish
+from pwlact.swish import swish
 from pwlact.training import ActivationHistory, InputHistory
 from pwlact_figures.report import write_report
-from pwlact_figures.report.packing import MISSING, pack_curves, pack_heights, shorten
-from pwlact_figures.report.payload import spread
-
-
-class Page(HTMLParser):
-    """Elements of a page: tags with their attributes, tables as lists of rows, and texts by the tag around them."""
-
-    VOID = ("meta", "input", "br")
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.open, self.texts, self.tables = [], [], [], []
-        self.feed(text)
-        assert self.open == [], "an element is not closed"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.tables.append([])
-        if tag == "tr":
-            self.tables[-1].append([])
-        if tag in {"td", "th"}:
-            self.tables[-1][-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in {"td", "th"}:
-            self.tables[-1][-1][-1] += data
-        self.texts.append((self.open[-1] if self.open else None, data))
-
-    def text(self, *tags):
-        return " ".join(data for tag, data in self.texts if not tags or tag in tags)
-
-    @property
-    def seen(self):
-        return " ".join(data for tag, data in self.texts if tag not in {"script", "style"})
-
-    @property
-    def data(self):
-        scripts = [data for tag, data in self.texts if tag == "script"]
-        return json.loads(scripts[0], parse_constant=pytest.fail)
-
-
-@pytest.fixture
-def page(tmp_path):
-    """Write a run and its report, and read the page."""
-
-    def make(change=None, **options):
-        folder = write_run(tmp_path / "my-run", **options)
-        if change:
-            change(folder)
-        return Page(write_report(folder).read_text(encoding="utf-8"))
-
-    return make
-
-
-def unpacked(text, kind, shape):
-    return np.frombuffer(base64.b64decode(text), kind).reshape(shape)
+from pwlact_figures.report.packing import MISSING, shorten
 
 
 def test_headline(page):
@@ -239,150 +178,6 @@ def test_more_classes_than_names_and_fewer(page):
     assert page(more, layers=1).data["classes"] == ["a", "b", "c", "class 3", "class 4"]
 
 
-def test_fixed_activations(page):
-    found = page(mode="gelu")
-    data = found.data
-    assert data["fixed"] == "gelu"
-    assert data["view"] == [-5, 5]
-    assert len(data["bins"]) == 21
-    assert [(layer["mean"], layer["fit"]) for layer in data["layers"]] == [([], None)] * 3
-    assert all(layer["inputs"] for layer in data["layers"])
-    assert "The activations are fixed (gelu)" in found.seen
-    assert "There are none" in found.seen
-
-
-def test_no_histograms(page):
-    found = page(inputs=False)
-    assert "keeps no inputs.npz" in found.seen
-    assert found.data["bins"] == []
-    assert [layer["inputs"] for layer in found.data["layers"]] == [""] * 3
-
-
-def test_learnt_activations_that_are_lost(page):
-    found = page(lambda folder: (folder / "activations.npz").unlink())
-    assert "keeps no activations.npz" in found.seen
-    assert [layer["mean"] for layer in found.data["layers"]] == [[]] * 3
-
-
-def test_neither_film(page):
-    found = page(mode="relu", inputs=False)
-    assert found.data["layers"] == []
-    assert found.data["epochs"] == [0, 1, 2, 3, 4]
-
-
-def test_unfinished(page):
-    def change(folder):
-        config = json.loads((folder / "config.json").read_text())
-        (folder / "config.json").write_text(json.dumps(config | {"epochs": 20}))
-
-    found = page(change, finished=False)
-    assert "This run is unfinished: 4 of 20 epochs are stored; the Swish fits are those of epoch 4." in found.seen
-    assert found.text("title").endswith(", unfinished")
-    assert found.text("dd").split() == ["77.5", "%", "–", "4", "192", "–"]
-    assert found.data["test"] == {"loss": None, "accuracy": None}
-    assert found.data["classes"] == ["a", "b", "c"]
-    for i, layer in enumerate(found.data["layers"]):
-        expected = fit_swish(KNOTS, knot_values(i, 4))
-        assert layer["fit"]["beta"] == pytest.approx(expected.beta, rel=1e-3)
-        assert layer["fit"]["x0"] == pytest.approx(0.4, abs=1e-3)
-
-
-def test_before_the_first_epoch(page):
-    def change(folder):
-        (folder / "metrics.jsonl").unlink()
-
-    found = page(change, finished=False, epochs=0)
-    assert found.data["epochs"] == [0]
-    assert found.data["history"]["train_loss"] == []
-    assert "0 of 0 epochs" in found.seen
-
-
-def test_films_shorter_than_the_metrics(page):
-    def change(folder):
-        film = ActivationHistory(KNOTS)
-        for epoch in range(2):
-            film.append({"layer0": knot_values(0, epoch)})
-        film.write(folder / "activations.npz")
-
-    data = page(change, finished=False, layers=1).data
-    assert data["epochs"] == [0, 1, 2, 3, 4]
-    assert len(data["layers"][0]["mean"]) == 2
-
-
-def test_missing_metrics_are_gaps(page):
-    def change(folder):
-        result = json.loads((folder / "result.json").read_text())
-        history = result["history"]
-        history[0]["train_loss"] = None
-        history[1]["train_loss"] = float("nan")
-        history[2]["train_loss"] = "0.5"
-        del history[3]["train_loss"]
-        history[0]["images_per_second"], history[1]["images_per_second"] = float("inf"), -1.0
-        history[2]["images_per_second"] = history[3]["images_per_second"] = 80.0
-        result["test"]["accuracy"] = None
-        (folder / "result.json").write_text(json.dumps(result))
-
-    found = page(change)
-    assert found.data["history"]["train_loss"] == [None] * 4
-    assert found.data["history"]["val_loss"][0] == 2.2
-    assert [row[1] for row in found.tables[0][1:]] == ["–"] * 4
-    assert "not known" in found.text("small")
-    assert "80" in found.text("dd").split()
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e308])
-@pytest.mark.parametrize("channels", [None, 2])
-def test_knot_values_that_are_no_numbers(page, bad, channels):
-    def change(folder):
-        film = ActivationHistory(KNOTS)
-        for epoch in range(3):
-            values = knot_values(0, epoch, channels).astype(np.float64)
-            values[..., 3] = bad if epoch == 1 else values[..., 3]
-            film.append({"layer0": values})
-        film.write(folder / "activations.npz")
-
-    (layer,) = page(change, layers=1, epochs=2, channels=channels).data["layers"]
-    if bad != 1e308:
-        assert layer["mean"][1][3] is None
-        assert sum(value is None for curve in layer["mean"] for value in curve) == 1
-        if channels:
-            steps = unpacked(layer["curves"], "<u2", (3, channels, 9))
-            assert np.argwhere(steps == MISSING).tolist() == [[1, 0, 3], [1, 1, 3]]
-    assert -2 < layer["range"][0] < layer["range"][1] < 10
-
-
-def test_constant_and_unfittable_layers(page):
-    def change(folder):
-        film = ActivationHistory(KNOTS)
-        film.append({"layer0": np.zeros(9), "layer1": np.full(9, np.nan)})
-        film.write(folder / "activations.npz")
-
-    data = page(change, finished=False, layers=2).data
-    # the fit of a constant has no R^2, and says nothing
-    assert [layer["fit"] for layer in data["layers"]] == [None, None]
-    assert [layer["range"] for layer in data["layers"]] == [[-0.5, 0.5], [-0.06, 1.06]]
-
-
-def test_no_input_within_the_knots(page):
-    def change(folder):
-        film = InputHistory(np.linspace(10, 20, 5))
-        film.append({"layer0": np.ones((3, 4), int)})
-        film.write(folder / "inputs.npz")
-
-    data = page(change, layers=1).data
-    assert (data["bins"], data["layers"][0]["inputs"]) == ([], "")
-
-
-def test_empty_histogram(page):
-    def change(folder):
-        film = InputHistory(EDGES)
-        film.append({"layer0": np.zeros((3, 20), int)})
-        film.write(folder / "inputs.npz")
-
-    (layer,) = page(change, layers=1).data["layers"]
-    assert not unpacked(layer["inputs"], np.uint8, (36,)).any()
-
-
 def test_same_run_same_bytes(tmp_path):
     folder = write_run(tmp_path / "run", channels=40)
     first = write_report(folder).read_bytes()
@@ -403,37 +198,6 @@ def test_what_was_there_stays_where_writing_fails(tmp_path, monkeypatch):
         write_report(folder)
     assert (folder / "report.html").read_bytes() == b"old"
     assert sorted(folder.iterdir()) == names
-
-
-@pytest.mark.parametrize(
-    ("value", "short"),
-    [(3.0, 3), (1 / 3, 0.33333), (-1234567.0, -1234600), (1e-9 / 3, 3.3333e-10), (0.0, 0), (1e300, 1e300)],
-)
-def test_numbers_are_shortened(value, short):
-    assert shorten([value]) == [short]
-    assert len(json.dumps(shorten([value]))) <= 12
-
-
-def test_numbers_that_are_none():
-    assert shorten([np.nan, np.inf, -np.inf]) == [None, None, None]
-
-
-def test_packing():
-    low, high = -2.0, 3.0
-    steps = unpacked(pack_curves(np.array([-2.0, 3.0, 0.5, np.nan, 9.0, -9.0]), low, high), "<u2", (6,))
-    assert steps.tolist() == [0, MISSING - 1, (MISSING - 1) // 2, MISSING, MISSING - 1, 0]
-    assert unpacked(pack_heights(np.array([0.0, 1.0, 4.0]), 4.0), np.uint8, (3,)).tolist() == [0, 64, 255]
-    assert unpacked(pack_heights(np.zeros(2), 0.0), np.uint8, (2,)).tolist() == [0, 0]
-
-
-@pytest.mark.parametrize(("count", "most"), [(1, 61), (5, 61), (61, 61), (62, 61), (1000, 61), (7, 1)])
-def test_spread(count, most):
-    chosen = spread(count, most)
-    assert chosen == sorted(set(chosen))
-    assert len(chosen) == min(count, most)
-    assert chosen[0] == 0
-    if most > 1:
-        assert chosen[-1] == count - 1
 
 
 def test_every_part_is_shipped():

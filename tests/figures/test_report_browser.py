@@ -1,84 +1,19 @@
-"""The page of a run as a browser shows it: what is drawn, and what slider, mouse, keys and address do to it."""
+"""The page of a run as a browser draws it, at every width, in light and dark, and where the run has gaps."""
 
 import json
 import re
 
 import numpy as np
 import pytest
-from browser import CHROMIUM, Browser
-from generated_run import FIT, HOSTILE, KNOTS, counts, knot_values, record, write_run
+from browser import CHROMIUM
+from drawn_page import assert_drawn, path, points, query, value
+from generated_run import FIT, HOSTILE, KNOTS, knot_values, record, write_run
 
 from pwlact.swish import swish
 from pwlact.training import ActivationHistory
 from pwlact_figures.report import write_report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the path")
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def show(browser, tmp_path):
-    """Write a run and its report and open it; the page must draw without a complaint and ask for nothing else."""
-
-    def show(change=None, address="", width=1280, dark=False, **options):
-        folder = write_run(tmp_path / "run", **options)
-        if change:
-            change(folder)
-        url = write_report(folder).as_uri()
-        browser.look(width=width, dark=dark)
-        browser.open(url + address)
-        assert browser.requests() == [url]
-        return browser
-
-    yield show
-    assert browser.complaints() == []
-    assert browser.eval("document.documentElement.dataset.errors ?? ''") == ""
-    assert browser.eval("document.documentElement.dataset.ready") == "true"
-    drawn = browser.eval("[...document.querySelectorAll('svg, svg *')].map((e) => e.outerHTML).join('')")
-    assert not re.search("NaN|Infinity|undefined|null", drawn)
-
-
-def query(browser, selector, what="textContent"):
-    """A property of all elements that a selector finds."""
-    return browser.eval(f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.{what})")
-
-
-def path(browser, panel, kind):
-    """Points of a path of a panel, shape (points, 2), in the units of the drawing."""
-    (data,) = query(browser, f".panel:nth-child({panel + 1}) path.{kind}", "getAttribute('d')")
-    return points(data)
-
-
-def points(data):
-    return np.array([[float(x), float(y)] for x, y in re.findall(r"[ML](\S+?) ([-\d.e]+)", data)])
-
-
-def scales(browser, panel):
-    """Maps from x and f(x) to places, read off the ticks."""
-    maps = []
-    for kind, side in ((".tick.middle", "x"), (".tick.end", "y")):
-        selector = f".panel:nth-child({panel + 1}) {kind}"
-        values = [float(text.replace("−", "-")) for text in query(browser, selector)]
-        places = [float(place) for place in query(browser, selector, f"getAttribute('{side}')")]
-        # letters of a tick at y hang 4 below it
-        slope, start = np.polyfit(values, np.array(places) - (4 if side == "y" else 0), 1)
-        maps.append(lambda v, slope=slope, start=start: start + slope * np.asarray(v))
-    return maps
-
-
-def assert_drawn(browser, panel, kind, xs, ys):
-    x, y = scales(browser, panel)
-    np.testing.assert_allclose(path(browser, panel, kind), np.stack([x(xs), y(ys)], axis=1), atol=0.05)
-
-
-def value(browser):
-    return browser.eval("Number(document.getElementById('epoch').value)")
 
 
 def test_last_epoch_is_drawn_at_first(show):
@@ -94,44 +29,6 @@ def test_last_epoch_is_drawn_at_first(show):
     assert query(browser, ".caveat") == ["beta at the bound of the search"]
 
 
-@pytest.mark.parametrize(("address", "epoch"), [("#epoch=0", 0), ("#epoch=3", 3), ("#epoch=99", 4), ("#epoch=x", 4),
-                                                ("#epoch=-1", 4), ("#epoch=", 4), ("#a=1&epoch=2", 2)])  # fmt: skip
-def test_address_chooses_the_epoch(show, address, epoch):
-    browser = show(address=address, layers=2)
-    assert value(browser) == epoch
-    for i in range(2):
-        assert_drawn(browser, i, "mean", KNOTS, knot_values(i, epoch))
-        assert_drawn(browser, i, "start", KNOTS, knot_values(i, 0))
-
-
-def test_a_new_address_moves_all(show):
-    browser = show(layers=2)
-    browser.eval(
-        "new Promise((done) => { addEventListener('hashchange', () => done(0), {once: true});"
-        "location.hash = 'epoch=1'; })"
-    )
-    assert value(browser) == 1
-    for i in range(2):
-        assert_drawn(browser, i, "mean", KNOTS, knot_values(i, 1))
-
-
-def test_keys_move_the_slider_and_all_that_hangs_on_it(show):
-    browser = show(layers=2)
-    browser.eval("document.getElementById('epoch').focus()")
-    browser.key("ArrowLeft", 37)
-    assert value(browser) == 3
-    assert query(browser, "output") == ["3"]
-    for i in range(2):
-        assert_drawn(browser, i, "mean", KNOTS, knot_values(i, 3))
-    assert browser.eval("location.hash") == "#epoch=3"
-    assert query(browser, "#epoch", "getAttribute('aria-valuetext')") == ["epoch 3 of 4"]
-    assert all("at epoch 3" in label for label in query(browser, ".panel svg[role=img]", "ariaLabel"))
-    assert [text.split()[:2] for text in query(browser, ".chart .at")] == [["epoch", "3"]] * 2
-    browser.key("Home", 36)
-    assert value(browser) == 0
-    assert "–" in query(browser, ".chart .readout")[0]
-
-
 def test_channels(show):
     browser = show(layers=1, channels=5, address="#epoch=2")
     film = knot_values(0, 2, 5)
@@ -142,49 +39,6 @@ def test_channels(show):
     assert "mean of 5 channels, each thin" in query(browser, "figcaption")[-1]
 
 
-def heights(data):
-    """Heights of the steps of a histogram over its floor."""
-    floor = float(re.match(r"M\S+ (\S+?)V", data)[1])
-    return floor - np.array([float(y) for y in re.findall(r"V([-\d.e]+)H", data)])
-
-
-def test_histograms_together_and_by_class(show):
-    browser = show(layers=2, address="#epoch=3")
-    for i in range(2):
-        (data,) = query(browser, f".panel:nth-child({i + 1}) path.inputs", "getAttribute('d')")
-        film = np.stack([counts(i, epoch)[:, 4:16] for epoch in range(5)])
-        sums = film.sum(axis=1)
-        # half the frame of 152 is the highest of all epochs; a byte is the resolution of each class
-        np.testing.assert_allclose(heights(data), 76 * sums[3] / sums.max(), atol=76 * 1.5 * 3 / 255)
-    browser.eval("document.getElementById('by-class').click()")
-    assert query(browser, ".panel path.inputs") == []
-    for i in range(2):
-        lines = query(browser, f".panel:nth-child({i + 1}) path.class", "getAttribute('d')")
-        film = np.stack([counts(i, epoch)[:, 4:16] for epoch in range(5)])
-        assert len(lines) == 3
-        for row, data in zip(film[3], lines, strict=True):
-            np.testing.assert_allclose(heights(data), 76 * row / film.max(), atol=76 / 255)
-    browser.eval("document.getElementById('by-class').click()")
-    assert len(query(browser, ".panel path.inputs")) == 2
-
-
-def test_a_class_is_lifted_and_put_back(show):
-    browser = show(layers=2)
-    assert query(browser, ".chip", "checkVisibility()") == [False] * 3
-    browser.eval("document.getElementById('by-class').click()")
-    assert query(browser, ".chip", "checkVisibility()") == [True] * 3
-    lifted = "[data-class='1'].lifted, .faded:not([data-class='1'])"
-    browser.eval("document.querySelectorAll('.chip')[1].click()")
-    assert query(browser, ".chip", "ariaPressed") == ["false", "true", "false"]
-    assert len(query(browser, lifted)) == 6
-    # also at another epoch
-    browser.eval("document.getElementById('epoch').focus()")
-    browser.key("ArrowLeft", 37)
-    assert len(query(browser, lifted)) == 6
-    browser.eval("document.querySelectorAll('.chip')[1].click()")
-    assert query(browser, ".lifted, .faded") == []
-
-
 def test_classes_look_different(show):
     browser = show(layers=1, names="abcdefghij")
     browser.eval("document.getElementById('by-class').click()")
@@ -193,69 +47,6 @@ def test_classes_look_different(show):
         ".map((s) => s.stroke + s.strokeDasharray)"
     )
     assert len(set(looks)) == len(looks) == 10
-
-
-def middle(browser, selector, number=0):
-    return browser.eval(
-        f"(() => {{ const e = document.querySelectorAll({json.dumps(selector)})[{number}]; e.scrollIntoView();"
-        "const b = e.getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()"
-    )
-
-
-def test_pointing_at_a_curve_reads_it_out(show):
-    browser = show(epochs=4)
-    left, top, width, height = middle(browser, ".chart svg")
-    # the axis runs from 46 to 508 of 520: epoch 1 of 4
-    x, y = left + width * (46 + 462 / 4 + 20) / 520, top + height / 2
-    browser.pointer("mouseMoved", x, y)
-    assert query(browser, ".chart .readout")[0] == "epoch 1training 2.000validation 2.200test 0.750"
-    assert query(browser, ".chart .readout")[1].startswith("epoch 4")
-    browser.pointer("mousePressed", x, y)
-    browser.pointer("mouseReleased", x, y)
-    assert value(browser) == 1
-    assert query(browser, ".chart .readout")[1] == "epoch 1training 20.0 %validation 10.0 %test 64.0 %"
-    browser.pointer("mouseMoved", left + width * (46 + 462 * 3 / 4) / 520, y)
-    assert query(browser, ".chart .at") == ["epoch 3", "epoch 1"]
-    browser.pointer("mouseMoved", 2, 2)
-    assert query(browser, ".chart .at") == ["epoch 1"] * 2
-
-
-def test_pointing_at_a_panel_reads_all_out(show):
-    browser = show(layers=2, address="#epoch=2")
-    left, top, width, height = middle(browser, ".panel svg")
-    # the frame runs from 32 to 252 of 260; x = 1.2 lies between two knots
-    browser.pointer("mouseMoved", left + width * (32 + 220 * 0.7) / 260, top + height / 2)
-    said = query(browser, ".panel .readout")
-    for i, text in enumerate(said):
-        x, y = re.fullmatch(r"f\((.+)\) = (.+)", text.replace("−", "-")).groups()
-        assert float(x) == 1.2
-        assert float(y) == pytest.approx(np.interp(1.2, KNOTS, knot_values(i, 2)), rel=0.02)
-    assert query(browser, ".panel .dot", "getAttribute('visibility')") == ["visible"] * 2
-    browser.pointer("mouseMoved", 2, 2)
-    assert query(browser, ".panel .readout") == ["", ""]
-
-
-def test_playing_goes_through_all_epochs_and_stops(show):
-    browser = show(layers=1, epochs=2)
-    browser.eval("document.querySelector('.play').click()")
-    assert (value(browser), query(browser, ".play", "ariaLabel")) == (0, ["pause"])
-    seen = browser.eval(
-        "new Promise((done) => { const seen = []; const look = new MutationObserver(() => {"
-        "seen.push(Number(document.querySelector('output').textContent));"
-        "if (seen.length === 2) setTimeout(() => done(seen), 500); });"
-        "look.observe(document.querySelector('output'), {childList: true}); })"
-    )
-    assert seen == [1, 2]
-    assert query(browser, ".play", "ariaLabel") == ["play all epochs"]
-    assert browser.eval("location.hash") == "#epoch=2"
-
-
-def test_playing_is_paused(show):
-    browser = show(layers=1, epochs=4)
-    browser.eval("document.querySelector('.play').click()")
-    browser.eval("document.querySelector('.play').click()")
-    assert query(browser, ".play", "ariaLabel") == ["play all epochs"]
-    assert browser.eval("new Promise((done) => setTimeout(() => done(Number(epoch.value)), 500))") == 0
 
 
 def test_gaps_in_the_metrics_are_gaps_in_the_curve(show):
