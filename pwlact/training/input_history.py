@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -94,14 +95,14 @@ def class_histograms(
     labels_now = torch.empty(0, dtype=torch.int64)
     generator = torch.Generator().manual_seed(0)
 
-    def hook(name: str) -> object:
+    def hook(name: str) -> Any:
         def count(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             new = _count(_sample(inputs[0], generator), labels_now, classes)
             sums[name] = sums[name] + new if name in sums else new
 
         return count
 
-    handles = [module.register_forward_pre_hook(hook(name)) for name, module in activations(model)]  # type: ignore[arg-type]
+    handles = [module.register_forward_pre_hook(hook(name)) for name, module in activations(model)]
     was_training = model.training
     model.eval()
     try:
