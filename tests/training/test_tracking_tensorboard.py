@@ -137,3 +137,10 @@ def test_a_function_a_channel(tmp_path):
     tracker.end()
     (event,) = read(tmp_path).Images("activations/layer0")
     assert_shows(event, snapshot(0, channels=5).values["layer0"])
+
+
+def test_files_of_one_second_are_read_in_the_order_of_writing(tmp_path):
+    for part in range(3):
+        drive(TensorBoardTracker(tmp_path, CONFIG), part, 5, stop_after=STEPS * 2)
+    names = sorted(file.name for file in (tmp_path / "tensorboard" / "epochs").iterdir())
+    assert len({name.split(".")[3] for name in names}) == 3  # seconds

@@ -1,6 +1,7 @@
 """Event files for TensorBoard: `tensorboard --logdir RUN/tensorboard`."""
 
 import json
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +51,9 @@ class TensorBoardTracker(Logbook):
     def _writer(self, name: str, purge_step: int) -> "SummaryWriter":
         from torch.utils.tensorboard import SummaryWriter
 
-        writer = SummaryWriter(str(self.folder / FOLDER / name), purge_step=purge_step)
+        folder = self.folder / FOLDER / name
+        _wait_for_a_later_name(folder)
+        writer = SummaryWriter(str(folder), purge_step=purge_step)
         self.open.callback(writer.close)
         return writer
 
@@ -89,6 +92,15 @@ class TensorBoardTracker(Logbook):
 
     def _close(self) -> None:
         self.open.close()
+
+
+def _wait_for_a_later_name(folder: Path) -> None:
+    """Let a second pass where a file of this one is there: files are read by name, which begins with the second."""
+    seconds = [
+        int(part) for file in folder.glob("events.out.tfevents.*") if (part := file.name.split(".")[3]).isdecimal()
+    ]
+    if seconds and max(seconds) == int(time.time()):
+        time.sleep(max(seconds) + 1 - time.time())
 
 
 def _as_code(config: dict[str, Any]) -> str:
