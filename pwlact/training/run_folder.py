@@ -211,6 +211,18 @@ def read_result(path: Path) -> dict[str, Any]:
     return _read_json(file)
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Settings of the run in folder `path`, finished or not.
+
+    Raises:
+        InputError: there is no run, or its config.json is damaged.
+    """
+    file = path / CONFIG
+    if not file.exists():
+        raise InputError(f"{path} holds no run of `pwlact cifar`: {CONFIG} is not there")
+    return _read_json(file)
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
 """A stored run opened to look into it: settings, weights of every epoch kept, and the images it did not learn from."""
 
-import json
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,7 +14,7 @@ from pwlact.data import Batches, Cifar10, Images, channel_statistics, split
 from pwlact.experiments.cifar import CifarConfig, describe, make_model
 from pwlact.pwl import Knots
 from pwlact.training import checkpoint
-from pwlact.training.run_folder import CHECKPOINT, CONFIG, EPOCHS, RESULT
+from pwlact.training.run_folder import CHECKPOINT, CONFIG, EPOCHS, RESULT, read_config
 
 _BATCH = 250
 
@@ -96,7 +95,7 @@ def open_run(folder: Path, data: Cifar10) -> StoredRun:
     Raises:
         InputError: the folder holds no run or no weights, a file is damaged, or the run saw other images.
     """
-    stored = _read_config(folder / CONFIG)
+    stored = read_config(folder)
     config, seen = _config(folder, stored), stored.get("data")
     if seen is not None and seen != describe(data):
         raise InputError(
@@ -105,20 +104,6 @@ def open_run(folder: Path, data: Cifar10) -> StoredRun:
     train, val = split(data, config.val_size, config.limit)
     mean, std = channel_statistics(train)
     return StoredRun(folder, config, _weights(folder), val, data.test, mean, std)
-
-
-def _read_config(path: Path) -> dict[str, Any]:
-    if not path.exists():
-        raise InputError(f"{path.parent} holds no run of `pwlact cifar`: {path.name} is not there")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: not JSON") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged: not a JSON object")
-    return content
 
 
 def _config(folder: Path, stored: dict[str, Any]) -> CifarConfig:

@@ -153,7 +153,7 @@ def test_bad_settings_are_refused_before_the_work(folders, data, setting, value,
 def test_places_without_a_run(data, tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path, tmp_path / "nowhere", tmp_path / "file"):
-        assert_refused(lambda: open_run(path, data), "no run", str(path))  # noqa: B023
+        assert_refused(lambda path=path: open_run(path, data), "no run", str(path))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "\x00"])
