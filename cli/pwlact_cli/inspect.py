@@ -13,8 +13,8 @@ def inspect(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Folder of a `pwlact cifar` run, finished or still being trained.")
     ],
-    part: Annotated[str, typer.Option(help="gaussianity, gradients, baking or all.")] = "all",
-    images: Annotated[int, typer.Option(help="Validation images for gaussianity and gradients.")] = 2000,
+    part: Annotated[str, typer.Option(help="gaussianity, gradients, optimality, evolution, baking or all.")] = "all",
+    images: Annotated[int, typer.Option(help="Validation images for gaussianity, gradients and optimality.")] = 2000,
     epochs: Annotated[int, typer.Option(help="Most epochs for the gradients, spread over those kept.")] = 8,
     limit: Annotated[
         int | None, typer.Option(help="Most validation and most test images for baking.", show_default="all")
@@ -30,7 +30,7 @@ def inspect(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Ask a trained network: are its pre-activations normal, do the two gradients agree, is it a Swish?
+    """Ask a trained network: are its inputs normal, do gradients agree, is it optimal, how did it evolve, is it a Swish?
 
     Writes inspect.json and inspect.png, in the place of those that were there.
     """
@@ -75,7 +75,14 @@ def _describe(record: dict[str, Any]) -> None:
     run = record["run"]
     state = "finished" if run["finished"] else "not finished"
     title = f"{run['name']}: {run['arch']} {run['mode']}, after epoch {run['epoch']} of {run['epochs']}, {state}"
-    for part, describe in (("gaussianity", _gaussianity), ("gradients", _gradients), ("baking", _baking)):
+    parts = {
+        "gaussianity": _gaussianity,
+        "gradients": _gradients,
+        "optimality": _optimality,
+        "evolution": _evolution,
+        "baking": _baking,
+    }
+    for part, describe in parts.items():
         if record[part] is not None:
             describe(title, record[part])
             title = ""
@@ -128,6 +135,40 @@ def _gradients(title: str, part: dict[str, Any]) -> None:
         f"Cosine of the gradients of cross-entropy and correlation objective in the knots after epoch {last}; "
         f"n = {part['n']:,} images; random directions: {part['random']:.2f}",
         ("layer", "sample", "gaussian", "sample, P", "gaussian, P", "halves, P", "shuffled, P", "seen"),
+        rows,
+    )
+
+
+def _optimality(title: str, part: dict[str, Any]) -> None:
+    rows = [
+        (
+            layer["name"],
+            *(f"{layer[name]:.4f}" for name in ("reward", "relu", "silu", "optimum")),
+            f"{layer['share']:.0%}",
+            *(f"{layer[name]:.3f}" for name in ("r2", "swish_r2", "optimum_swish_r2")),
+        )
+        for layer in part["layers"]
+    ]
+    _table(
+        title,
+        f"Correlation objective J of each activation, of others in its place and of its optimum; R^2 with the "
+        f"optimum where inputs lie, and of Swish fits; n = {part['n']:,} images",
+        ("layer", "J", "ReLU", "SiLU", "optimum", "share", "R^2", "Swish R^2", "of the optimum"),
+        rows,
+    )
+
+
+def _evolution(title: str, part: dict[str, Any]) -> None:
+    last = part["epochs"]
+    some = sorted({0, round(last / 4), round(last / 2), round(3 * last / 4), last})
+    rows = [
+        (layer["name"], *(f"{layer['r2'][e]:.3f} ({layer['distance'][e]:.3f})" for e in some))
+        for layer in part["layers"]
+    ]
+    _table(
+        title,
+        "R^2 of a Swish fit after some epochs, and in brackets how far the function is from its last (1 - r^2)",
+        ("layer", *(f"epoch {epoch}" for epoch in some)),
         rows,
     )
 

@@ -9,7 +9,7 @@ import pytest
 from pwlact.data import write_binary
 from pwlact_cli.main import main
 
-PARTS = ("gaussianity", "gradients", "baking")
+PARTS = ("gaussianity", "gradients", "optimality", "evolution", "baking")
 
 
 @pytest.fixture(scope="module")

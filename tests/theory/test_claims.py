@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from math import comb
 from pathlib import Path
@@ -27,8 +28,8 @@ from pwlact.theory.claims import (
     near,
     read_study,
     read_verdict,
+    results_in,
     select,
-    studies,
     totals,
     weigh,
 )
@@ -191,9 +192,9 @@ def test_small_maps_at_points_done_by_hand() -> None:
 
 
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(studies, "RESULTS", tmp_path)
-    return tmp_path
+def results(tmp_path: Path) -> Iterator[Path]:
+    with results_in(tmp_path):
+        yield tmp_path
 
 
 def claim_of(name: str) -> Claim:
@@ -276,6 +277,27 @@ def test_inspections_are_read(results: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(inspection(cosines, w)))
         assert [verdict_of(f"correlation-{name}") for name in names] == expected
+
+
+def test_shapes_over_training_are_read(results: Path) -> None:
+    path = results / "networks" / "resnet10-backprop-w0.25-s0" / "inspect.json"
+    path.parent.mkdir(parents=True)
+    optimal = {"share": 0.97, "r2": 0.95, "relu": 0.4, "reward": 0.5, "optimum": 0.51}
+    poor = {"share": 0.3, "r2": 0.0, "relu": 0.6, "reward": 0.2, "optimum": 0.7}
+    for end, distance, layer, expected in (
+        (0.995, 0.01, optimal, [HOLDS, HOLDS]),
+        (0.995, 0.3, poor, [CORRECTED, FAILS]),
+        (0.9, 0.01, poor, [FAILS, FAILS]),
+    ):
+        film = {"r2": [0.5, 0.9, 0.995, 0.995, end], "distance": [1, 0.5, 0.3, distance, 0]}
+        record = {
+            "evolution": {"epochs": 4, "layers": [film, film]},
+            "optimality": {"n": 2000, "layers": [layer, layer, optimal]},
+        }
+        path.write_text(json.dumps(record))
+        assert [verdict_of(f"correlation-{name}") for name in ("evolution", "theory-matches-networks")] == expected
+    text = evaluate([claim_of("correlation-theory-matches-networks")])[0].to_dict()["measured"]
+    assert "more than the learnt activation in 2 layers" in text
 
 
 def test_clean_convergence_is_no_falling_back(results: Path) -> None:

@@ -34,14 +34,11 @@ from pwlact import checks
 from pwlact.correlation import ESTIMATORS, ascent
 from pwlact.data import Images
 from pwlact.experiments.cifar import CLASSES
+from pwlact.experiments.inspection.layers import POSITIONS, Layers, learnable, rows, some_positions
 from pwlact.experiments.inspection.loading import StoredRun
-from pwlact.models import activations
 from pwlact.pwl import PiecewiseLinearActivation
 
-POSITIONS = 16
-"""Positions an image that j is computed from, as in training."""
 SHUFFLES = 2
-_Layers = list[tuple[str, PiecewiseLinearActivation]]
 
 
 def gradients(
@@ -80,9 +77,9 @@ def gradients(
             progress(done, len(some))
         model = run.model_with_knots(epoch)
         seen = [_look(model, run.batches(half).epoch(0), seed + part) for part, half in enumerate(halves)]
-        for name, module in _learnable(model):
+        for name, module in learnable(model):
             first, second = (part[name] for part in seen)
-            layer = layers.setdefault(name, {"name": name, "functions": _rows(module.values).shape[0], "epochs": []})
+            layer = layers.setdefault(name, {"name": name, "functions": rows(module.values).shape[0], "epochs": []})
             layer["epochs"].append({"epoch": epoch, **_compare(module, first, second)})
     dimension = run.config.knots - 2
     return {
@@ -143,9 +140,9 @@ class Seen:
 
 def _look(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], seed: int) -> dict[str, Seen]:
     """What every learnable layer of a model in eval mode sees of the batches, by its name."""
-    layers = _learnable(model)
+    layers = learnable(model)
     seen = {
-        name: Seen(0, torch.zeros_like(_rows(module.values.detach()), dtype=torch.float64)) for name, module in layers
+        name: Seen(0, torch.zeros_like(rows(module.values.detach()), dtype=torch.float64)) for name, module in layers
     }
     generator = torch.Generator().manual_seed(seed)
     values = [module.values.requires_grad_() for _, module in layers]
@@ -155,7 +152,7 @@ def _look(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], seed: int)
                 loss = functional.cross_entropy(model(images).float(), labels, reduction="sum")
             for (name, _), slope in zip(layers, torch.autograd.grad(loss, values), strict=True):
                 seen[name].images += len(labels)
-                seen[name].descent -= _rows(slope)
+                seen[name].descent -= rows(slope)
     return seen
 
 
@@ -174,14 +171,14 @@ def _only(model: nn.Module, values: list[Any]) -> Iterator[None]:
 
 
 @contextmanager
-def _watching(layers: _Layers, seen: dict[str, Seen], labels: Tensor, generator: torch.Generator) -> Iterator[None]:
+def _watching(layers: Layers, seen: dict[str, Seen], labels: Tensor, generator: torch.Generator) -> Iterator[None]:
     """Within, forward passes add to the summaries of the layers' inputs."""
     shuffles = [labels[torch.randperm(len(labels), generator=generator)] for _ in range(SHUFFLES)]
 
     def watch(name: str, module: PiecewiseLinearActivation) -> Any:
         @torch.no_grad()
         def add(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            x = _sample(inputs[0].detach(), generator)
+            x = some_positions(inputs[0].detach(), generator)
             for estimator, known in ESTIMATORS.items():
                 seen[name].add(estimator, known.summarise(x, labels, CLASSES, module.knots))
             for number, other in enumerate(shuffles):
@@ -198,18 +195,9 @@ def _watching(layers: _Layers, seen: dict[str, Seen], labels: Tensor, generator:
             hook.remove()
 
 
-def _sample(x: Tensor, generator: torch.Generator) -> Float[Tensor, "images positions channels"]:
-    """Random positions of each image: (n, C, ...) -> (n, min(POSITIONS, all), C)."""
-    x = x.reshape(*x.shape[:2], -1).transpose(1, 2)
-    if x.shape[1] <= POSITIONS:
-        return x
-    place = torch.randint(x.shape[1], (len(x), POSITIONS), generator=generator)
-    return x[torch.arange(len(x))[:, None], place]
-
-
 def _compare(module: PiecewiseLinearActivation, first: Seen, second: Seen) -> dict[str, Any]:
     """One row: the layer's cosines, averaged over its functions."""
-    y, whole = _rows(module.values.detach()), first + second
+    y, whole = rows(module.values.detach()), first + second
     g, ends = whole.descent, (first.descent, second.descent)
     shown = visible(g, y)
     row: dict[str, Any] = {"seen": _mean(shown.norm(dim=-1) / g.norm(dim=-1))}
@@ -235,7 +223,7 @@ def _ascent(module: PiecewiseLinearActivation, seen: Seen, name: str) -> Float[T
     estimator = ESTIMATORS.get(name, ESTIMATORS["sample"])
     statistics = estimator.statistics(seen.summaries[name], module.knots)
     slope, _ = ascent.gradient(module.values, statistics, "signed", 0.0)
-    return _rows(slope).double()
+    return rows(slope).double()
 
 
 def _mean(numbers: Tensor) -> float:
@@ -254,11 +242,3 @@ def _spread(kept: list[int], most: int) -> list[int]:
         return kept
     places = np.linspace(0, len(kept) - 1, most) if most > 1 else [len(kept) - 1]
     return [kept[round(place)] for place in places]
-
-
-def _learnable(model: nn.Module) -> _Layers:
-    return [(name, module) for name, module in activations(model) if isinstance(module, PiecewiseLinearActivation)]
-
-
-def _rows(values: Tensor) -> Float[Tensor, "functions knots"]:
-    return values.reshape(-1, values.shape[-1])

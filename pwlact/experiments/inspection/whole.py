@@ -8,11 +8,13 @@ from pwlact import checks
 from pwlact.data import Cifar10
 from pwlact.environment import environment
 from pwlact.experiments.inspection.baking import baking
+from pwlact.experiments.inspection.evolution import evolution
 from pwlact.experiments.inspection.gaussianity import gaussianity
 from pwlact.experiments.inspection.gradients import gradients
 from pwlact.experiments.inspection.loading import open_run
+from pwlact.experiments.inspection.optimality import optimality
 
-PARTS = ("gaussianity", "gradients", "baking")
+PARTS = ("gaussianity", "gradients", "optimality", "evolution", "baking")
 
 
 def inspect(
@@ -31,16 +33,16 @@ def inspect(
     Args:
         folder: a run of `pwlact cifar`.
         data: the images that it was trained on.
-        part: one of `PARTS`, or "all"; of a run with fixed activations "all" leaves out baking.
-        images: validation images for gaussianity and gradients, at least 20.
+        part: one of `PARTS`, or "all"; of a run with fixed activations "all" leaves out evolution and baking.
+        images: validation images for gaussianity, gradients and optimality, at least 20.
         epochs: most epochs at which gradients are compared, spread over those kept.
         limit: most images of each set for baking; all unless given.
         seed: of what is drawn: positions, halves, shuffles.
         progress: called with (epochs looked at, their number) while gradients are compared.
 
     Returns:
-        JSON-able: run (see `StoredRun.describe`), seed, gaussianity, gradients, baking (None where not asked for or not
-        possible), environment.
+        JSON-able: run (see `StoredRun.describe`), seed, each of `PARTS` (None where not asked for or not possible),
+        environment.
 
     Raises:
         InputError: an argument is outside its range, there is no such run, or it does not fit the data.
@@ -52,12 +54,16 @@ def inspect(
     if limit is not None:
         checks.at_least("limit", limit, 1)
     run = open_run(folder, data)
-    whole = part == "all"
+    wanted = set(PARTS) if part == "all" else {part}
+    if part == "all" and not run.config.learns:
+        wanted -= {"evolution", "baking"}
     return {
         "run": run.describe(),
         "seed": seed,
-        "gaussianity": gaussianity(run, images, seed) if part in {"gaussianity", "all"} else None,
-        "gradients": gradients(run, images, seed, epochs, progress) if part in {"gradients", "all"} else None,
-        "baking": baking(run, limit) if part == "baking" or (whole and run.config.learns) else None,
+        "gaussianity": gaussianity(run, images, seed) if "gaussianity" in wanted else None,
+        "gradients": gradients(run, images, seed, epochs, progress) if "gradients" in wanted else None,
+        "optimality": optimality(run, images, seed) if "optimality" in wanted else None,
+        "evolution": evolution(run) if "evolution" in wanted else None,
+        "baking": baking(run, limit) if "baking" in wanted else None,
         "environment": environment(),
     }

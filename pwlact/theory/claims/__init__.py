@@ -20,7 +20,7 @@ from pwlact.theory.claims.ledger import (
     weigh,
 )
 from pwlact.theory.claims.page import markdown
-from pwlact.theory.claims.studies import read_study
+from pwlact.theory.claims.studies import read_study, results_in
 
 __all__ = [
     "DRAFTS",
@@ -39,6 +39,7 @@ __all__ = [
     "near",
     "read_study",
     "read_verdict",
+    "results_in",
     "select",
     "totals",
     "weigh",

@@ -153,9 +153,40 @@ def _normal_within_classes(inspection: Study) -> Measurement:
     )
 
 
+def _evolves(inspection: Study) -> Measurement:
+    """Swish in the middle and at the end, and standing still between three quarters and the end."""
+    evolution = inspection["evolution"]
+    middle, late = round(evolution["epochs"] / 2), round(3 * evolution["epochs"] / 4)
+    layers = evolution["layers"]
+    least = {epoch: min(layer["r2"][epoch] for layer in layers) for epoch in (middle, evolution["epochs"])}
+    moved = max(layer["distance"][late] for layer in layers)
+    where = f"over {len(layers)} layers, one run"
+    return weigh(
+        above(f"least R^2 of a Swish fit {where}, after epoch {middle}", least[middle], 0.99),
+        above(f"the same after epoch {evolution['epochs']}", least[evolution["epochs"]], 0.99),
+        below(f"most that a layer's shape still changes after epoch {late} (1 - r^2)", moved, 0.02, core=False),
+        note=f"median R^2 at the end {np.median([layer['r2'][-1] for layer in layers]):.3f}",
+    )
+
+
+def _near_optimum(inspection: Study) -> Measurement:
+    """Whether what backprop learns is what the objective calls for at the layer's own input."""
+    found = inspection["optimality"]
+    share, r2, relu = (np.array([layer[name] for layer in found["layers"]]) for name in ("share", "r2", "relu"))
+    rewards, best = (np.array([layer[name] for layer in found["layers"]]) for name in ("reward", "optimum"))
+    where = f"of {len(share)} layers, n = {found['n']} images"
+    return weigh(
+        above(f"median R^2 between a layer's activation and the optimum for its input, {where}", np.median(r2), 0.9),
+        above("median share of the attainable reward", np.median(share), 0.9),
+        note=f"a ReLU has {np.median(relu / best):.2g} of it, and more than the learnt activation in "
+        f"{int((relu > rewards).sum())} layers",
+    )
+
+
 _claim = CORRELATION.claim
-_LOCAL_INSPECTION = "networks/resnet10-local-w0.25-s0/inspect"
-# those without a measurement wait for their experiment
+_LOCAL_INSPECTION, _BACKPROP_INSPECTION = (
+    f"networks/resnet10-{kind}-w0.25-s0/inspect" for kind in ("local", "backprop")
+)
 NETWORK_CLAIMS: tuple[Claim, ...] = (
     _claim(
         "vgg11-accuracy",
@@ -199,7 +230,12 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
         from_studies(_cleaner, *_small("resnet10-backprop", "vgg11-backprop")),
         _SMALL,
     ),
-    _claim("evolution", "in training a sigmoid gate appears midway and ends as a stable Swish", None, _SMALL),
+    _claim(
+        "evolution",
+        "in training a sigmoid gate appears midway and ends as a stable Swish",
+        from_studies(_evolves, _BACKPROP_INSPECTION),
+        "pwlact inspect runs/study/resnet10-backprop-w0.25-s0",
+    ),
     _claim(
         "layer-beta-early",
         "layers 0 to 2: broad, beta about 1.5 (1.5 to 2.0 elsewhere in the draft)",
@@ -227,8 +263,8 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
     _claim(
         "theory-matches-networks",
         "activations learnt in networks match the theory's",
-        None,
-        "pwlact cifar --arch resnet10 --mode backprop; pwlact swish RUN",
+        from_studies(_near_optimum, _BACKPROP_INSPECTION),
+        "pwlact inspect runs/study/resnet10-backprop-w0.25-s0",
     ),
     _claim(
         "local-equals-backprop",
@@ -252,7 +288,7 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
     _claim(
         "gaussian-preactivations",
         "CIFAR-10 pre-activations are approximately Gaussian within a class (batch norm, central limit)",
-        from_studies(_normal_within_classes, "networks/resnet10-backprop-w0.25-s0/inspect"),
+        from_studies(_normal_within_classes, _BACKPROP_INSPECTION),
         "pwlact inspect runs/study/resnet10-backprop-w0.25-s0",
     ),
 )

@@ -1,7 +1,9 @@
 """Committed results of long runs: what the claims about trained networks are measured from."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +11,32 @@ from pwlact.checks import InputError
 from pwlact.theory.claims.ledger import Measurement
 
 RESULTS = Path(__file__).resolve().parents[3] / "figures" / "results"
+_folder: ContextVar[Path] = ContextVar("folder of results", default=RESULTS)
 
 Study = dict[str, Any]
 
 
+@contextmanager
+def results_in(folder: Path) -> Iterator[None]:
+    """Within, results are read from `folder` instead of the checkout's figures/results.
+
+    Yields:
+        nothing.
+    """
+    token = _folder.set(folder)
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
 def read_study(name: str) -> Study | None:
-    """The committed result figures/results/NAME.json, or None where it is not there (yet).
+    """The result NAME.json of figures/results (see `results_in`), or None where it is not there (yet).
 
     Raises:
         InputError: the file is damaged.
     """
-    path = RESULTS / f"{name}.json"
+    path = _folder.get() / f"{name}.json"
     if not path.is_file():
         return None
     try:

@@ -13,7 +13,7 @@ from torch import nn
 from pwlact.conversion import FrozenSwish
 from pwlact.data import Cifar10, channel_statistics, cifar_shaped
 from pwlact.experiments import cifar
-from pwlact.experiments.inspection import inspect, open_run
+from pwlact.experiments.inspection import PARTS, inspect, open_run
 from pwlact.files import to_json
 from pwlact.models import activations
 from pwlact.pwl import PiecewiseLinearActivation
@@ -123,22 +123,23 @@ def test_inspection_reads_only(folders, data):
     record = inspect(folder, data, images=90, epochs=1, limit=10)
     assert torch.equal(torch.get_rng_state(), state)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
-    assert list(record) == ["run", "seed", "gaussianity", "gradients", "baking", "environment"]
+    assert list(record) == ["run", "seed", *PARTS, "environment"]
     assert (record["gaussianity"]["n"], record["gradients"]["n"], record["baking"]["test"]["n"]) == (90, 90, 10)
     to_json(record)
 
 
-@pytest.mark.parametrize("part", ["gaussianity", "gradients", "baking"])
+@pytest.mark.parametrize("part", PARTS)
 def test_one_part(folders, data, part):
     record = inspect(folders["local"], data, part=part, images=90, epochs=1, limit=4, seed=3)
-    assert [name for name in ("gaussianity", "gradients", "baking") if record[name] is not None] == [part]
+    assert [name for name in PARTS if record[name] is not None] == [part]
     assert record["seed"] == 3
 
 
 def test_all_parts_of_a_fixed_activation(folders, data):
     record = inspect(folders["silu"], data, images=90)
-    assert record["baking"] is None
+    assert record["baking"] is record["evolution"] is None
     assert record["gradients"]["layers"]
+    assert record["optimality"]["layers"]
     assert_refused(lambda: inspect(folders["silu"], data, part="baking"), "silu", "fixed")
 
 
