@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pwlact.checks import InputError
     from pwlact.conversion import activation_parameters, bake, convert, export_onnx, snapshot
     from pwlact.correlation import CorrelationLearner, HatStatistics, Problem, solve_analytic, solve_eigen, solve_sample
+    from pwlact.matching import LocoProp, MatchingLoss, matching_loss
     from pwlact.moments import GaussianMixture
     from pwlact.pwl import InputHistogram, Knots, PiecewiseLinearActivation, record_inputs
     from pwlact.swish import SwishFit, fit_swish
@@ -29,6 +30,9 @@ _HOME = {
     "solve_analytic": "pwlact.correlation",
     "solve_eigen": "pwlact.correlation",
     "solve_sample": "pwlact.correlation",
+    "LocoProp": "pwlact.matching",
+    "MatchingLoss": "pwlact.matching",
+    "matching_loss": "pwlact.matching",
     "GaussianMixture": "pwlact.moments",
     "InputHistogram": "pwlact.pwl",
     "Knots": "pwlact.pwl",
@@ -47,6 +51,8 @@ __all__ = [
     "InputError",
     "InputHistogram",
     "Knots",
+    "LocoProp",
+    "MatchingLoss",
     "PiecewiseLinearActivation",
     "Problem",
     "SwishFit",
@@ -55,6 +61,7 @@ __all__ = [
     "convert",
     "export_onnx",
     "fit_swish",
+    "matching_loss",
     "record_inputs",
     "snapshot",
     "solve_analytic",
