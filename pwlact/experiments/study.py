@@ -15,6 +15,7 @@ from pwlact.experiments.inspection import inspect
 from pwlact.files import to_json, write_atomically, write_text
 from pwlact.training import RunFolder, Tracker, TrainingFailed, read_result
 from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
+from pwlact.training.input_history import FILE_NAME as INPUTS
 from pwlact.training.run_folder import RESULT
 
 INSPECTION = "inspect.json"
@@ -94,7 +95,8 @@ def run_study(
         data: training and test images.
         folder: each run gets a folder in it.
         results: what a finished run came to is kept here, in a folder of its name: result.json and, of the first
-            seed, activations.npz and inspect.json (`pwlact inspect`; from 200 validation images on).
+            seed, activations.npz, inputs.npz (of local learning) and inspect.json (`pwlact inspect`; from 200
+            validation images on).
         tracker: called with the name of a run that begins, gives what hears of its progress.
 
     Returns:
@@ -130,5 +132,9 @@ def _keep(run_folder: Path, place: Path, record: dict[str, Any], data: Cifar10) 
     film = run_folder / ACTIVATIONS
     if film.exists() and record["config"]["sharing"] == "layer":
         write_atomically(place / ACTIVATIONS, lambda file: file.write(film.read_bytes()))
+    received = run_folder / INPUTS
+    # of the other kinds nothing reads them, and they are large
+    if received.exists() and record["mode"] == "local":
+        write_atomically(place / INPUTS, lambda file: file.write(received.read_bytes()))
     if record["val"]["n"] >= ENOUGH_TO_INSPECT and not (place / INSPECTION).exists():
         write_text(place / INSPECTION, to_json(inspect(run_folder, data), indent=1) + "\n")

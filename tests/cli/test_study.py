@@ -28,7 +28,7 @@ def test_the_first_seed_is_inspected(pwlact, tmp_path):
     done = pwlact(*arguments, "--results", "results")
     assert done.status == 0, done.stderr
     kept = tmp_path / "results" / "resnet10-local-w0.0625-s0"
-    assert {file.name for file in kept.iterdir()} == {"result.json", "activations.npz", "inspect.json"}
+    assert {file.name for file in kept.iterdir()} == {"result.json", "activations.npz", "inputs.npz", "inspect.json"}
     record = json.loads((kept / "inspect.json").read_text())
     assert record["gaussianity"]["n"] == record["gradients"]["n"] == record["baking"]["validation"]["n"] == 200
 

@@ -84,9 +84,9 @@ def test_what_is_kept_of_learnt_activations(data, tmp_path, monkeypatch):
         run_study(config, data, tmp_path, tmp_path / "results")
     kept = {path.name: sorted(file.name for file in path.iterdir()) for path in (tmp_path / "results").iterdir()}
     assert kept == {
-        "resnet10-local-w0.0625-s0": ["activations.npz", "inspect.json", "result.json"],
+        "resnet10-local-w0.0625-s0": ["activations.npz", "inputs.npz", "inspect.json", "result.json"],
         "resnet10-local-w0.0625-s1": ["result.json"],
-        "resnet10-local-channel-w0.0625-s0": ["inspect.json", "result.json"],
+        "resnet10-local-channel-w0.0625-s0": ["inputs.npz", "inspect.json", "result.json"],
         "resnet10-local-channel-w0.0625-s1": ["result.json"],
     }
     assert looked == ["resnet10-local-w0.0625-s0", "resnet10-local-channel-w0.0625-s0"]  # once each: it takes long

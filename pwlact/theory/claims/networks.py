@@ -12,8 +12,9 @@ from pwlact.theory.claims.ledger import Claim, Measurement, above, below, near, 
 from pwlact.theory.claims.studies import Study, from_studies
 
 SEEDS = 3
-_FULL = "pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local"
-_SMALL = "pwlact study"
+_RESULTS = "--results figures/results/networks"
+_FULL = f"pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local {_RESULTS}"
+_SMALL = f"pwlact study {_RESULTS}"
 
 
 def _full(run: str) -> str:
