@@ -7,7 +7,14 @@ import jaxtyping
 
 # shapes and types of the numerical core are checked at run time, in tests only; before pwlact is imported.
 # pwlact.swish takes numpy's ArrayLike, in which beartype does not let a float pass for a complex
-CHECKED = ["pwlact.pwl", "pwlact.moments", "pwlact.correlation"]
+CHECKED = [
+    "pwlact.pwl",
+    "pwlact.moments",
+    "pwlact.correlation",
+    "pwlact.competitive",
+    "pwlact.matching",
+    "pwlact.redundancy",
+]
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
 import pytest  # noqa: E402

@@ -212,3 +212,38 @@ def _kept(row: dict[str, Any]) -> str:
 
 def _text(shape: tuple[int, ...]) -> str:
     return ",".join(map(str, shape))
+
+
+@app.command()
+def sparse(
+    rows: Annotated[int, typer.Option(min=1, help="Rows.")] = 4096,
+    units: Annotated[int, typer.Option(min=1, help="Units in a row.")] = 1024,
+    scale: Annotated[float, typer.Option(help="Standard deviation of the scores.")] = 1.0,
+    threads: Annotated[int | None, typer.Option(help="Threads of the CPU.", show_default="as torch does")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Rounds.")] = 7,
+    slow: Annotated[bool, typer.Option("--slow", help="Also what takes seconds a round.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Time sparse maps against torch's softmax and the entmax package."""
+    from pwlact.experiments.bench_sparse import SparseBenchConfig, run
+    from pwlact_cli.console import emit, progress_bar, table
+
+    config = SparseBenchConfig(rows=rows, units=units, scale=scale, threads=threads, repeats=repeats, slow=slow)
+    with progress_bar("timing", "turns") as progress:
+        record = run(config, progress)
+    table(
+        f"({rows}, {units}), scale {scale:g}, {record['threads']} threads",
+        ("map", "forward ms", "backward ms", "x softmax", "support"),
+        [
+            (
+                row["name"],
+                f"{row['forward_ms']:.1f}",
+                f"{row['backward_ms']:.1f}",
+                f"{row['vs_softmax']:.2f}",
+                f"{row['support']:.0f}",
+            )
+            for row in record["rows"]
+        ],
+    )
+    if as_json:
+        emit(record)

@@ -16,8 +16,11 @@ from pwlact_cli import (
     compare,
     data,
     evolution,
+    figure,
     info,
     inspect,
+    paper,
+    redundancy,
     report,
     study,
     sweep,
@@ -49,6 +52,9 @@ app.command("evolution")(evolution.evolution)
 app.add_typer(bench.app, name="bench")
 app.add_typer(data.app, name="data")
 app.add_typer(theory.app, name="theory")
+app.command("figure")(figure.figure)
+app.command("paper")(paper.paper)
+app.add_typer(redundancy.app, name="redundancy")
 app.command("claims")(claims.claims)
 app.command("info")(info.info)
 

@@ -10,6 +10,7 @@ except ImportError as error:
     _MISSING = f"the compiled kernel was not built ({error}); install pwlact where a C compiler is"
 
 _SMALLEST = 1e-30
+_MAPS = {"softmax": 0, "sparsemax": 1, "entmax15": 2}
 _TYPES = {torch.float32: 0, torch.bfloat16: 1, torch.float16: 2, torch.float64: 3}
 
 
@@ -63,6 +64,29 @@ def backward(
         *_geometry(x, functions, inner), knots, low, high, torch.get_num_threads(),
     )  # fmt: skip
     return grad_x, grad_values
+
+
+def has_sparse_maps() -> bool:
+    """Whether the kernel was built with the sparse maps."""
+    return hasattr(_native, "forward_sparse")
+
+
+def sparse_forward(rows: Tensor, name: str) -> Tensor:
+    """p of each row of dense float32 (n, K), "sparsemax" or "entmax15"; NaN where max z is not finite."""
+    assert _native is not None
+    out = torch.empty_like(rows)
+    _native.forward_sparse(_MAPS[name], rows.data_ptr(), out.data_ptr(), *rows.shape, torch.get_num_threads())
+    return out
+
+
+def sparse_product(p: Tensor, grad: Tensor, name: str) -> Tensor:
+    """The Jacobian at p times grad, for each row of dense float32 (n, K); "softmax" as well."""
+    assert _native is not None
+    out = torch.empty_like(p)
+    _native.product_sparse(
+        _MAPS[name], p.data_ptr(), grad.data_ptr(), out.data_ptr(), *p.shape, torch.get_num_threads()
+    )
+    return out
 
 
 def _blocks(name: str, knots: int, low: float, high: float) -> str:

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "pwl.h"
+#include "sparse.h"
 
 static const Blocks *find_blocks(const char *name) {
     if (!strcmp(name, "plain")) return &blocks_plain;
@@ -93,6 +94,40 @@ static PyObject *backward(PyObject *self, PyObject *arguments) {
     return finish(&call);
 }
 
+static int check_rows(const SparseCall *call) {
+    if (call->map >= SOFTMAX && call->map <= ENTMAX15 && call->rows >= 0 && call->size >= 1) return 0;
+    PyErr_SetString(PyExc_ValueError, "map, rows or size out of range");
+    return -1;
+}
+
+static PyObject *forward_sparse(PyObject *self, PyObject *arguments) {
+    SparseCall call = {0};
+    unsigned long long z, out;
+    long long rows, size;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "iKKLLi", &call.map, &z, &out, &rows, &size, &call.threads)) return NULL;
+    call.z = ADDRESS(z), call.out = ADDRESS(out), call.rows = rows, call.size = size;
+    if (check_rows(&call)) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    sparse_forward(&call);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
+static PyObject *product_sparse(PyObject *self, PyObject *arguments) {
+    SparseCall call = {0};
+    unsigned long long p, g, out;
+    long long rows, size;
+    (void)self;
+    if (!PyArg_ParseTuple(arguments, "iKKKLLi", &call.map, &p, &g, &out, &rows, &size, &call.threads)) return NULL;
+    call.p = ADDRESS(p), call.g = ADDRESS(g), call.out = ADDRESS(out), call.rows = rows, call.size = size;
+    if (check_rows(&call)) return NULL;
+    Py_BEGIN_ALLOW_THREADS
+    sparse_product(&call);
+    Py_END_ALLOW_THREADS
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef methods[] = {
     {"supports", supports, METH_VARARGS, "supports(name): whether this processor runs the block functions `name`."},
     {"threads", threads, METH_NOARGS, "threads(): whether torch's threads were found."},
@@ -100,6 +135,8 @@ static PyMethodDef methods[] = {
      "forward(blocks, type, x, out, values, outer, functions, inner, knots, low, high, threads)"},
     {"backward", backward, METH_VARARGS,
      "backward(blocks, type, x, g, gx or 0, gy or 0, values, outer, functions, inner, knots, low, high, threads)"},
+    {"forward_sparse", forward_sparse, METH_VARARGS, "forward_sparse(map, z, out, rows, size, threads)"},
+    {"product_sparse", product_sparse, METH_VARARGS, "product_sparse(map, p, g, out, rows, size, threads)"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -1,0 +1,265 @@
+"""`pwlact redundancy`: does competition between units make them less redundant?"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pwlact_cli import options
+
+app = typer.Typer()
+
+Progress = Callable[[int, int], None]
+Run = Callable[[Path | None, Progress], dict[str, Any]]
+
+Names = Annotated[str, typer.Option(help="Activations, with commas; all of them if not given.", show_default=False)]
+Seeds = Annotated[int, typer.Option(help="Number of seeds, from 0 on.")]
+Rates = Annotated[str, typer.Option(help="Learning rates to choose from, ascending, with commas.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")]
+Results = Annotated[
+    Path | None, typer.Option(help="Folder that also gets the record, under the experiment's name.", show_default=False)
+]
+
+
+@app.callback(invoke_without_command=True)
+def redundancy(
+    context: typer.Context,
+    seeds: Seeds = 10,
+    out: options.Out = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """Measure redundancy of hidden units under competitive activations; without a command, `toy`."""
+    if context.invoked_subcommand is None:
+        toy(seeds=seeds, out=out, force=force, as_json=as_json)
+    elif as_json or out is not None or force:
+        raise typer.BadParameter(f"options go behind the command: redundancy {context.invoked_subcommand} ...")
+
+
+@app.command()
+def toy(
+    data: Annotated[str, typer.Option(help="spirals, rings, blobs, with commas.")] = "spirals,rings,blobs",
+    units: Annotated[str, typer.Option(help="Numbers of hidden units, with commas.")] = "16",
+    activations: Names = "",
+    seeds: Seeds = 10,
+    rates: Rates = "0.01,0.03,0.1,0.3",
+    steps: Annotated[int, typer.Option(help="Most steps of Adam.")] = 500,
+    target: Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")] = 0.1,
+    points: Annotated[int, typer.Option(help="Training points of a seed.")] = 200,
+    out: options.Out = None,
+    results: Results = None,
+    resume: Resume = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """One hidden layer on points in the plane: are its lines, and its units, duplicates?"""
+    from pwlact.experiments.redundancy.toy import ToyConfig, run
+    from pwlact.experiments.redundancy.tuning import Tuning
+    from pwlact_figures.redundancy import draw_toy
+
+    config = ToyConfig(
+        _names(data), _whole(units, "--units"), _names(activations), points,
+        Tuning(seeds, _numbers(rates, "--rates"), steps, target),
+    )  # fmt: skip
+    record = _compute(
+        "toy", asdict(config), lambda folder, progress: run(config, folder, progress), draw_toy,
+        out=out, results=results, resume=resume, force=force,
+    )  # fmt: skip
+    _overall(record, "shapes and numbers of units", out, as_json)
+
+
+@app.command()
+def mlp(
+    data: Annotated[str, typer.Option(help="mnist or cifar10.")] = "mnist",
+    depths: Annotated[str, typer.Option(help="Numbers of hidden layers, with commas.")] = "1,2,3,4,5",
+    units: Annotated[int, typer.Option(help="Hidden units of each layer.")] = 64,
+    activations: Names = "",
+    train: Annotated[int, typer.Option(help="Training images.")] = 10_000,
+    validation: Annotated[int, typer.Option(help="Images that the learning rate is chosen on.")] = 2_000,
+    test: Annotated[int, typer.Option(help="Images that everything is measured on.")] = 2_000,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 4,
+    batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 100,
+    seeds: Seeds = 3,
+    rates: Rates = "0.001,0.004,0.016",
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Folder with the images; else $PWLACT_DATA, else ./.data.", show_default=False),
+    ] = None,
+    out: options.Out = None,
+    results: Results = None,
+    resume: Resume = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """Perceptrons of several depths on MNIST or CIFAR-10."""
+    from pwlact.experiments.redundancy.mlp import MlpConfig, run
+    from pwlact_figures.redundancy import draw_mlp
+
+    config = MlpConfig(
+        data, _whole(depths, "--depths"), units, _names(activations), train, validation, test, epochs, batch_size,
+        seeds, _numbers(rates, "--rates"),
+    )  # fmt: skip
+    record = _compute(
+        f"mlp-{data}", asdict(config), lambda folder, progress: run(config, data_dir, folder, progress), draw_mlp,
+        out=out, results=results, resume=resume, force=force,
+    )  # fmt: skip
+    _overall(record, "depths", out, as_json)
+
+
+@app.command()
+def groups(
+    sizes: Annotated[str, typer.Option(help="Units in a group, with commas; each divides --units.")] = "2,4,8,16,32",
+    kinds: Annotated[str, typer.Option(help="Activations that compete in groups.")] = "grouped-softmax,lwta",
+    data: Annotated[str, typer.Option(help="spirals, rings, blobs, with commas.")] = "spirals,rings,blobs",
+    units: Annotated[int, typer.Option(help="Number of hidden units.")] = 32,
+    seeds: Seeds = 10,
+    rates: Rates = "0.01,0.03,0.1,0.3",
+    steps: Annotated[int, typer.Option(help="Most steps of Adam.")] = 800,
+    target: Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")] = 0.1,
+    points: Annotated[int, typer.Option(help="Training points of a seed.")] = 200,
+    out: options.Out = None,
+    results: Results = None,
+    resume: Resume = False,
+    force: options.Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """Sweep the group size, from pairs to the whole layer."""
+    from pwlact.experiments.redundancy.groups import GroupsConfig, run
+    from pwlact.experiments.redundancy.tuning import Tuning
+    from pwlact_figures.redundancy import draw_groups
+
+    config = GroupsConfig(
+        _names(kinds), _whole(sizes, "--sizes"), _names(data), units, points,
+        Tuning(seeds, _numbers(rates, "--rates"), steps, target),
+    )  # fmt: skip
+    record = _compute(
+        "groups", asdict(config), lambda folder, progress: run(config, folder, progress), draw_groups,
+        out=out, results=results, resume=resume, force=force,
+    )  # fmt: skip
+    _overall(record, "shapes", out, as_json)
+
+
+@app.command()
+def table(
+    activations: Names = "",
+    units: Annotated[int, typer.Option(help="Units of the layer that is measured.")] = 16,
+    repeats: Annotated[int, typer.Option(help="Rounds of timing; 0 leaves cost out.")] = 9,
+    seed: options.Seed = 0,
+    out: options.Out = None,
+    results: Results = None,
+    force: options.Force = False,
+    as_json: options.Json = False,
+) -> None:
+    """Competition, magnitude, expressiveness and cost of every activation, measured and untrained."""
+    from pwlact.experiments.redundancy.table import TableConfig, run
+
+    config = TableConfig(_names(activations), units, repeats=repeats, seed=seed)
+    record = _compute(
+        "table", asdict(config), lambda _, progress: run(config, progress), None,
+        out=out, results=results, resume=False, force=force,
+    )  # fmt: skip
+    columns = ("activation", "crossing", "largest_share", "growth", "pieces", "rank", "time", "time_low", "time_high")
+    bounds = record["bounds"]
+    title = f"pieces of 8 random lines: at most {bounds['pieces']} in the plane ({bounds['patterns']} in 8 dimensions)"
+    _show(title, columns, record["rows"])
+    _finish(record, out, as_json)
+
+
+def _compute(
+    name: str,
+    config: dict[str, Any],
+    run: Run,
+    draw: Callable[[dict[str, Any], Path], Sequence[Path]] | None,
+    *,
+    out: Path | None,
+    results: Path | None,
+    resume: bool,
+    force: bool,
+) -> dict[str, Any]:
+    from pwlact.checks import InputError
+    from pwlact.experiments.redundancy.rows import forget
+    from pwlact.files import to_json, write_text
+    from pwlact.training import RunFolder
+    from pwlact_cli.console import progress_bar
+
+    if resume and out is None:
+        raise InputError("--resume needs --out, the folder of the run to go on with")
+    folder = None if out is None else RunFolder(out, resume=resume, force=force)
+    if folder is not None and out is not None:
+        folder.begin(config)
+        if force:
+            forget(out)
+    with progress_bar(name, "rows") as progress:
+        record = run(out, progress)
+    if folder is not None and out is not None:
+        if draw is not None:
+            draw(record, out)
+        folder.finish(record)
+    if results is not None:
+        results.mkdir(parents=True, exist_ok=True)
+        write_text(results / f"{name}.json", to_json(record) + "\n")
+    return record
+
+
+def _overall(record: dict[str, Any], over: str, out: Path | None, as_json: bool) -> None:
+    from pwlact_cli.console import table
+
+    measures = ("accuracy", "distinct", "duplicate_units", "duplicate_cuts", "dead", "effective_rank", "largest_share")
+    lines = [
+        (line["activation"], f"{line['reached']:.0%}", *(_spread(line[measure]) for measure in measures))
+        for line in record["overall"]
+    ]
+    head = ("activation", "reached", *(measure.replace("_", " ") for measure in measures))
+    table(f"means over {over}, with standard deviation over seeds", head, lines)
+    _finish(record, out, as_json)
+
+
+def _spread(value: dict[str, Any]) -> str:
+    if value["mean"] is None:
+        return "-"
+    return f"{value['mean']:.3f}" if value["sd"] is None else f"{value['mean']:.3f} ({value['sd']:.3f})"
+
+
+def _finish(record: dict[str, Any], out: Path | None, as_json: bool) -> None:
+    from pwlact_cli.console import emit, say
+
+    if out is not None:
+        say(f"wrote {out / 'result.json'}")
+    if as_json:
+        emit(record)
+
+
+def _show(title: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
+    from pwlact_cli.console import table
+
+    table(title, [column.replace("_", " ") for column in columns], [[_text(row[c]) for c in columns] for row in rows])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return "-" if value is None else str(value)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _whole(text: str, option: str) -> tuple[int, ...]:
+    from pwlact.checks import InputError
+
+    try:
+        return tuple(dict.fromkeys(int(part) for part in _names(text)))
+    except ValueError:
+        raise InputError(f"{option} must be whole numbers, with commas; got {text!r}") from None
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    from pwlact.checks import InputError
+
+    try:
+        return tuple(float(part) for part in _names(text))
+    except ValueError:
+        raise InputError(f"{option} must be numbers, with commas; got {text!r}") from None
