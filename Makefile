@@ -40,15 +40,17 @@ bench: $(VENV)/.runtime
 	$(BIN)/pwlact bench train
 
 figures: $(VENV)/.runtime
-	$(BIN)/pwlact unit --classes 20 --sigma 1.0 --out figures/out/unit --force
-	$(BIN)/pwlact sweep --classes 3:20 --sigma 0.1:10:40 --out figures/out/sweep --force
+	$(BIN)/pwlact figure all --out figures/out
 
 study: $(VENV)/.runtime data
 	$(BIN)/pwlact study --results figures/results/networks
 	$(BIN)/pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local --results figures/results/networks
 
-paper:
-	@echo "there is no paper yet: paper/ is empty; the errata and the claims ledger are in docs/" >&2; exit 1
+paper: figures
+	$(BIN)/pwlact paper --cache figures/out/.computed
+	@command -v latexmk >/dev/null && command -v pdflatex >/dev/null || { echo "the PDF needs latexmk and LaTeX, which are not there (Debian: apt-get install latexmk texlive-latex-extra texlive-fonts-recommended)" >&2; exit 1; }
+	latexmk -cd -pdf -interaction=nonstopmode -halt-on-error -quiet -outdir=../build/paper paper/main.tex
+	@echo "wrote build/paper/main.pdf"
 
 docs: $(VENV)/.development
 	$(BIN)/mkdocs build --strict

@@ -30,7 +30,7 @@ def inspect(
     ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Ask a trained network: are its inputs normal, do gradients agree, is it optimal, how did it evolve, is it a Swish?
+    """Ask a trained network: normal inputs, agreeing gradients, optimal, how evolved, a Swish?
 
     Writes inspect.json and inspect.png, in the place of those that were there.
     """

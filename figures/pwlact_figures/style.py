@@ -20,6 +20,7 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, BLACK, YELLOW)
 # of ordered things (classes, epochs): dark to light, also in print without colour
 ORDERED = "viridis"
 COLUMN_INCHES = 3.25
+PAGE_INCHES = 6.75
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -54,8 +55,13 @@ def style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path, dpi: float = 200) -> None:
     """Write the figure in the format of `path`'s suffix, whole or not at all, the same bytes each time.
+
+    Args:
+        figure: what to write.
+        path: the file.
+        dpi: dots an inch, of a PNG.
 
     Raises:
         OSError: it cannot be written.
@@ -68,5 +74,5 @@ def save(figure: Figure, path: Path) -> None:
         "svg": {"Date": None},
     }
     kind = path.suffix.removeprefix(".")
-    figure.savefig(buffer, format=kind, dpi=200, metadata=metadata.get(kind))
+    figure.savefig(buffer, format=kind, dpi=dpi, metadata=metadata.get(kind))
     write_atomically(path, lambda file: file.write(buffer.getbuffer()))

@@ -30,18 +30,23 @@ def draw(record: dict[str, Any], path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
+    with style():
+        save(figure(record), path)
+
+
+def figure(record: dict[str, Any]) -> Figure:
+    """The picture of such a result; called within the house style."""
     table = _Table(record["rows"])
     lines = len(table.classes) <= MOST_LINES
-    with style():
-        figure = Figure(figsize=(COLUMN_INCHES, 3.7 if lines else 3.4))
-        grid = figure.subplots(2, 2, sharex=True)
-        for axes, name in zip(grid.flat, PANELS, strict=True):
-            axes.set_title(PANELS[name], fontsize=7.5)
-            axes.tick_params(labelsize=6)
-            (_lines if lines else _map)(axes, table, name)
-        _label_noise(grid[1], table.sigmas)
-        _legend(figure, table, lines)
-        save(figure, path)
+    picture = Figure(figsize=(COLUMN_INCHES, 3.7 if lines else 3.4))
+    grid = picture.subplots(2, 2, sharex=True)
+    for axes, name in zip(grid.flat, PANELS, strict=True):
+        axes.set_title(PANELS[name], fontsize=7.5)
+        axes.tick_params(labelsize=6)
+        (_lines if lines else _map)(axes, table, name)
+    _label_noise(grid[1], table.sigmas)
+    _legend(picture, table, lines)
+    return picture
 
 
 class _Table:

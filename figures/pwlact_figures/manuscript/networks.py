@@ -1,0 +1,99 @@
+"""What the text says of trained networks."""
+
+from statistics import mean, stdev
+from typing import Any
+
+from pwlact_figures.manuscript.latex import thousands
+from pwlact_figures.paper import Results, network_runs
+
+ARCH, WIDTH = "resnet10", 0.25
+COMPARED = ("backprop", "local", "silu")
+_LOCAL = ("local", "local-channel", "local-half-rate", "local-twice-rate")
+
+
+def runs_of(results: Results, kind: str, arch: str = ARCH) -> list[dict[str, Any]]:
+    """Results of all seeds of a kind at the study's width, by seed; none where there are none."""
+    return [
+        network_runs.read_result(results, run)
+        for run in network_runs.finished(results, arch)
+        if (run.kind, run.width) == (kind, WIDTH)
+    ]
+
+
+def common(results: Results, arch: str = ARCH, kinds: tuple[str, ...] = COMPARED) -> dict[str, list[dict[str, Any]]]:
+    """Runs of these kinds, with the seeds that all of them have.
+
+    Raises:
+        MissingResultError: there is no such seed.
+    """
+    network_runs.widest(results, arch, kinds)  # says which command makes what is missing
+    found = {kind: {run["seed"]: run for run in runs_of(results, kind, arch)} for kind in kinds}
+    seeds = sorted(set.intersection(*(set(runs) for runs in found.values())))
+    return {kind: [runs[seed] for seed in seeds] for kind, runs in found.items()}
+
+
+def percent(runs: list[dict[str, Any]], part: str = "val") -> float:
+    """Mean accuracy in per cent."""
+    return 100 * mean(run[part]["accuracy"] for run in runs)
+
+
+def train_loss(runs: list[dict[str, Any]]) -> float:
+    """Mean training loss of the last epoch, in nats."""
+    return mean(run["history"][-1]["train_loss"] for run in runs)
+
+
+def least_r2(runs: list[dict[str, Any]]) -> float | None:
+    """Least R^2 of a Swish fit over all layers and runs; None where activations are fixed."""
+    return min((layer["r2"] for run in runs for layer in run["layers"]), default=None)
+
+
+def difference(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[float, float]:
+    """Mean difference in validation accuracy, in points, seed by seed, and its standard error.
+
+    Of one seed the error is that of two independent binomials.
+    """
+    pairs = list(zip(first, second, strict=True))
+    points = [100 * (a["val"]["accuracy"] - b["val"]["accuracy"]) for a, b in pairs]
+    if len(points) > 1:
+        return mean(points), stdev(points) / len(points) ** 0.5
+    squares = [p["accuracy"] * (1 - p["accuracy"]) / p["n"] for p in (run["val"] for run in pairs[0])]
+    return points[0], 100 * sum(squares) ** 0.5
+
+
+def numbers(results: Results) -> dict[str, str]:
+    """Keys "net.*": set-up, accuracies, differences, shapes."""
+    found = common(results)
+    local, backprop, silu = (found[kind] for kind in ("local", "backprop", "silu"))
+    one, count = local[0], len(local)
+    config = one["config"]
+    (to_backprop, error_b), (to_silu, error_s) = difference(local, backprop), difference(local, silu)
+    over = f"standard errors over seeds {error_b:.1f} and {error_s:.1f}"
+    text = {
+        "net.width": f"{WIDTH:g}",
+        "net.epochs": str(config["epochs"]),
+        "net.knots": str(config["knots"]),
+        "net.train_n": thousands(network_runs.training_images(one)),
+        "net.val_n": thousands(one["val"]["n"]),
+        "net.test_n": thousands(one["test"]["n"]),
+        "net.seeds_text": _seeds(local),
+        "net.error_text": f"standard errors {error_b:.1f} and {error_s:.1f}" if count == 1 else over,
+        "net.local_backprop": f"{to_backprop:+.1f}",
+        "net.local_silu": f"{to_silu:+.1f}",
+        "net.local.act_lr": "$10^{-3}$" if config["act_lr"] in (None, 1e-3) else f"{config['act_lr']:g}",
+        "net.local.every": str(config["every"]),
+        "net.local.memory": f"{config['memory']:g}",
+        "net.local.estimator": {"gaussian": "Gaussian", "sample": "sampled"}[config["estimator"]],
+        "net.local.runs": str(sum(len(runs_of(results, kind, arch)) for kind in _LOCAL for arch in network_runs.ARCHS)),
+    }
+    vgg = common(results, "vgg11", ("local", "backprop"))
+    points, error = difference(vgg["local"], vgg["backprop"])
+    text |= {"net.vgg.local_backprop": f"${points:+.1f} \\pm {error:.1f}$", "net.vgg.seeds": _seeds(vgg["local"])}
+    for kind, runs in found.items():
+        text[f"net.{kind}.val"] = f"{percent(runs):.1f}"
+        if (least := least_r2(runs)) is not None:
+            text |= {f"net.{kind}.loss": f"{train_loss(runs):.3f}", f"net.{kind}.r2_least": f"{least:.3f}"}
+    return text
+
+
+def _seeds(runs: list[dict[str, Any]]) -> str:
+    return "one seed" if len(runs) == 1 else f"means of {len(runs)} seeds"
