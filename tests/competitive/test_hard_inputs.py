@@ -239,7 +239,7 @@ def test_parameters_out_of_range_in_tensors_give_nan():
         assert p[1].isfinite().all()
 
 
-def test_refused():
+def test_refused(unchecked):
     z = torch.randn(2, 6)
     for f in (softmax, sparsemax, log_softmax, entmax):
         assert_refused(lambda f=f: f(z.long()), "int64", "z.float()")

@@ -147,7 +147,7 @@ def test_vmap_over_the_parameter_alone():
 
 
 @pytest.mark.parametrize("name", ["softmax", "sparsemax", "entmax15", "entmax", "relumax", "log-softmax", "lwta"])
-def test_compiles_without_a_break(name):
+def test_compiles_without_a_break(name, unchecked):
     z = rows().float().requires_grad_()
     function = MAPS[name].function
     compiled = torch.compile(lambda v: function(v) * 2, fullgraph=True, backend="aot_eager")
