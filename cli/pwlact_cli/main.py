@@ -19,6 +19,8 @@ from pwlact_cli import (
     figure,
     info,
     inspect,
+    layerwise,
+    locoprop,
     paper,
     redundancy,
     report,
@@ -55,6 +57,8 @@ app.add_typer(theory.app, name="theory")
 app.command("figure")(figure.figure)
 app.command("paper")(paper.paper)
 app.add_typer(redundancy.app, name="redundancy")
+app.command("layerwise")(layerwise.layerwise)
+app.command("locoprop")(locoprop.locoprop)
 app.command("claims")(claims.claims)
 app.command("info")(info.info)
 
