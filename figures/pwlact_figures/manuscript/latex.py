@@ -1,5 +1,6 @@
 """Text and tables in LaTeX."""
 
+import math
 from collections.abc import Sequence
 
 _SPECIAL = {
@@ -19,6 +20,11 @@ def escape(text: str) -> str:
 def thousands(count: int) -> str:
     """The count with commas, which stand close also in formulas."""
     return f"{count:,}".replace(",", "{,}")
+
+
+def at_least(value: float, digits: int) -> str:
+    """The value, never rounded up: what is said to be at least this."""
+    return f"{math.floor(value * 10**digits) / 10**digits:.{digits}f}"
 
 
 def tabular(columns: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

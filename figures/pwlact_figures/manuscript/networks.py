@@ -3,7 +3,7 @@
 from statistics import mean, stdev
 from typing import Any
 
-from pwlact_figures.manuscript.latex import thousands
+from pwlact_figures.manuscript.latex import at_least, thousands
 from pwlact_figures.paper import Results, network_runs
 
 ARCH, WIDTH = "resnet10", 0.25
@@ -91,7 +91,7 @@ def numbers(results: Results) -> dict[str, str]:
     for kind, runs in found.items():
         text[f"net.{kind}.val"] = f"{percent(runs):.1f}"
         if (least := least_r2(runs)) is not None:
-            text |= {f"net.{kind}.loss": f"{train_loss(runs):.3f}", f"net.{kind}.r2_least": f"{least:.3f}"}
+            text |= {f"net.{kind}.loss": f"{train_loss(runs):.3f}", f"net.{kind}.r2_least": at_least(least, 3)}
     return text
 
 

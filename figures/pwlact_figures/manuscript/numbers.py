@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from pwlact_figures.manuscript import networks
-from pwlact_figures.manuscript.latex import thousands
+from pwlact_figures.manuscript.latex import at_least, thousands
 from pwlact_figures.manuscript.sources import Sources
 from pwlact_figures.paper.network_runs import NetworkRun
 
@@ -58,10 +58,10 @@ def _theory(sources: Sources) -> dict[str, str]:
         "knots.ratio": f"{100 * knots['default']['ratio']:.1f}",
         "tails.b_least": f"{100 * ranges['b_excess'][0]:.0f}",
         "tails.b_most": f"{100 * ranges['b_excess'][1]:.0f}",
-        "tails.r2_least": _floor(ranges["tail_r2"][0], 4),
+        "tails.r2_least": at_least(ranges["tail_r2"][0], 4),
         "tails.exponential_least": f"{ranges['exponential_r2'][0]:.2f}",
         "tails.exponential_most": f"{ranges['exponential_r2'][1]:.2f}",
-        "tails.ramp_least": _floor(ranges["ramp_r2"][0], 3),
+        "tails.ramp_least": at_least(ranges["ramp_r2"][0], 3),
         "tails.far_b": f"{tail['far']['b']:.3f}",
         "tails.far_b_predicted": f"{tail['far']['b_predicted']:.3f}",
         "integral.r2": f"{at[1.0]:.3f}",
@@ -70,11 +70,6 @@ def _theory(sources: Sources) -> dict[str, str]:
         "beyond.most": f"{max(others):.2f}",
         "beyond.draws": str(beyond["draws"]),
     }
-
-
-def _floor(value: float, digits: int) -> str:
-    """Never rounded up: what is said to be at least this."""
-    return f"{np.floor(value * 10**digits) / 10**digits:.{digits}f}"
 
 
 def _inspected(sources: Sources) -> dict[str, str]:

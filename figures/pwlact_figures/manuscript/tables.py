@@ -4,7 +4,7 @@ from statistics import stdev
 from typing import Any
 
 from pwlact_figures.manuscript import networks
-from pwlact_figures.manuscript.latex import escape, floating, tabular, thousands
+from pwlact_figures.manuscript.latex import at_least, escape, floating, tabular, thousands
 from pwlact_figures.manuscript.sources import Sources
 from pwlact_figures.paper.network_runs import ARCHS, LOOKS
 
@@ -63,7 +63,7 @@ def _scores(runs: list[dict[str, Any]]) -> tuple[str, ...]:
         spread = stdev(100 * run[part]["accuracy"] for run in runs) if len(runs) > 1 else None
         cells.append(f"{networks.percent(runs, part):.1f}" + (f" $\\pm$ {spread:.1f}" if spread is not None else ""))
     least = networks.least_r2(runs)
-    return (*cells, f"{networks.train_loss(runs):.3f}", "--" if least is None else f"{least:.3f}")
+    return (*cells, f"{networks.train_loss(runs):.3f}", "--" if least is None else at_least(least, 3))
 
 
 def _errata(sources: Sources) -> str:
