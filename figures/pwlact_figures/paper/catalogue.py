@@ -14,6 +14,7 @@ from pwlact_figures.paper import (
     noise_and_classes,
     objective_at_work,
     preactivations,
+    redundant_units,
     regimes,
     setup_diagrams,
     speed,
@@ -46,6 +47,7 @@ FIGURES: tuple[PaperFigure, ...] = tuple(
         training_comparison,
         speed,
         attainable_reward,
+        redundant_units,
     )
 )
 

@@ -138,7 +138,7 @@ def _ticks(axes: Axes) -> None:
 def _text(part: dict[str, Any]) -> str:
     threads = "1 thread" if part["threads"] == 1 else f"{part['threads']} threads"
     place = f"{part.get('device', '')} {part.get('processor', '')}".strip()
-    return f"{place}, {threads}; medians and quartiles of {part['rounds']} rounds"
+    return f"{place}, {threads}; quartiles of {part['rounds']} rounds"
 
 
 FIGURE = PaperFigure(

@@ -12,6 +12,9 @@ from pwlact.checks import InputError
 from pwlact_figures.paper import FIGURES, MissingResultError, PaperFigure, Results, choose, draw_figure
 from pwlact_figures.paper import cache as caching
 from pwlact_figures.paper.cache import recall
+from pwlact_figures.paper.gallery import IMAGES, page, write_gallery
+
+DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
 def plot(data: dict[str, Any]) -> Figure:
@@ -120,3 +123,18 @@ def test_a_damaged_result_names_its_command(tmp_path: Path, content: str) -> Non
     (tmp_path / "a.json").write_bytes(content.encode("latin-1"))
     with pytest.raises(InputError, match=r"a\.json .*`pwlact study` makes it anew"):
         Results(tmp_path).read("a", "pwlact study")
+
+
+def test_the_gallery_is_up_to_date() -> None:
+    assert (DOCS / "gallery.md").read_text(encoding="utf-8") == page(FIGURES), "run `pwlact figure all --gallery`"
+    assert {path.stem for path in (DOCS / IMAGES).iterdir()} == {figure.stem for figure in FIGURES}
+
+
+def test_a_gallery_has_a_picture_and_the_commands_of_each_figure(tmp_path: Path) -> None:
+    figure = figure_of(lambda _: {"y": [1, 2]})
+    written = write_gallery(tmp_path / "page.md", [figure], Results(tmp_path / "results"), tmp_path / "out")
+    assert [path.name for path in written] == [f"{figure.stem}.png", "page.md"]
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert f"(images/gallery/{figure.stem}.png)" in text
+    assert "pwlact unit" in text
+    assert written[0].read_bytes().startswith(b"\x89PNG")
