@@ -93,7 +93,7 @@ def test_a_changed_result_changes_number_table_and_figure(changed: Path, cache: 
 
 def test_only_what_changed_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {"numbers.tex": "a", "tables/x.tex": "b"}
-    monkeypatch.setattr("pwlact_figures.manuscript.write.contents", lambda _: found)
+    monkeypatch.setattr("pwlact_figures.manuscript.generated.contents", lambda _: found)
     sources = Sources(Results(tmp_path), tmp_path)
     assert outdated(found, tmp_path) == list(found)
     assert write(sources, tmp_path) == [tmp_path / "numbers.tex", tmp_path / "tables" / "x.tex"]
