@@ -259,8 +259,8 @@ def test_same_data_same_bytes_and_other_data_others(tmp_path, module):
             change(tmp_path / "bench" / "train.json", lambda r: r["rows"][3].update(vs_silu=1.5))
         with style():
             figure = module.draw(module.compute(Results(tmp_path)))
-            save(figure, tmp_path / f"{name}.svg")
-        pictures.append((tmp_path / f"{name}.svg").read_bytes())
+            save(figure, tmp_path / f"{name}.pdf")
+        pictures.append((tmp_path / f"{name}.pdf").read_bytes())
     assert pictures[0] == pictures[1]
     assert pictures[0] != pictures[2]
 
