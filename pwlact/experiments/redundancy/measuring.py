@@ -1,6 +1,6 @@
 """What is measured of a stack of models on points it has not seen: fit, redundancy, gradients, competition."""
 
-from collections.abc import Callable
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -91,5 +91,4 @@ def _received_gradients(stack: Stack, parameters: Parameters, x: Tensor, y: Tens
 
 def _crossing(stack: Stack, parameters: Parameters, layer: int, z: Tensor) -> Tensor:
     some = z[:, :JACOBIAN_INPUTS].detach()
-    function: Callable[[Tensor], Tensor] = lambda v: stack.activate(parameters, layer, v)  # noqa: E731
-    return crossing_share(jacobian(function, some)).double().mean(-1)
+    return crossing_share(jacobian(partial(stack.activate, parameters, layer), some)).double().mean(-1)
