@@ -45,7 +45,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 
 @contextmanager
-def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
+def progress_bar(description: str, unit: str) -> Iterator[Callable[[float, float | None], None]]:
     """A bar with rate and time left; call what it gives with (done, total).
 
     Args:
@@ -69,13 +69,13 @@ def progress_bar(description: str, unit: str) -> Iterator[Callable[[int, int | N
     bars = Progress(*columns, console=screen, transient=True)
     task = bars.add_task(description, total=None, rate="")
 
-    def report(done: int, total: int | None) -> None:
+    def report(done: float, total: float | None) -> None:
         # started here, so that what fails before its first step shows its error and no bar; logs get none
         if screen.is_terminal:
             bars.start()
         speed = bars.tasks[0].speed
         rate = f"{speed:,.0f} {unit}/s" if speed else ""
-        bars.update(task, completed=done, total=total, rate=rate)
+        bars.update(task, completed=done, total=None if total is None else round(total), rate=rate)
 
     try:
         yield report

@@ -20,6 +20,7 @@ from pwlact_cli import (
     info,
     inspect,
     layerwise,
+    letters,
     locoprop,
     paper,
     redundancy,
@@ -59,6 +60,7 @@ app.command("paper")(paper.paper)
 app.add_typer(redundancy.app, name="redundancy")
 app.command("layerwise")(layerwise.layerwise)
 app.command("locoprop")(locoprop.locoprop)
+app.command("letters")(letters.letters)
 app.command("claims")(claims.claims)
 app.command("info")(info.info)
 

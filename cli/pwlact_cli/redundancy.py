@@ -1,26 +1,19 @@
 """`pwlact redundancy`: does competition between units make them less redundant?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pwlact_cli import options
+from pwlact_cli import experiment, options
 
 app = typer.Typer()
-
-Progress = Callable[[int, int], None]
-Run = Callable[[Path | None, Progress], dict[str, Any]]
 
 Names = Annotated[str, typer.Option(help="Activations, with commas; all of them if not given.", show_default=False)]
 Seeds = Annotated[int, typer.Option(help="Number of seeds, from 0 on.")]
 Rates = Annotated[str, typer.Option(help="Learning rates to choose from, ascending, with commas.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the unfinished run in --out.")]
-Results = Annotated[
-    Path | None, typer.Option(help="Folder that also gets the record, under the experiment's name.", show_default=False)
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -49,8 +42,8 @@ def toy(
     target: Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")] = 0.1,
     points: Annotated[int, typer.Option(help="Training points of a seed.")] = 200,
     out: options.Out = None,
-    results: Results = None,
-    resume: Resume = False,
+    results: experiment.Results = None,
+    resume: experiment.Resume = False,
     force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
@@ -60,10 +53,10 @@ def toy(
     from pwlact_figures.redundancy import draw_toy
 
     config = ToyConfig(
-        _names(data), _whole(units, "--units"), _names(activations), points,
-        Tuning(seeds, _numbers(rates, "--rates"), steps, target),
+        experiment.names(data), experiment.whole(units, "--units"), experiment.names(activations), points,
+        Tuning(seeds, experiment.numbers(rates, "--rates"), steps, target),
     )  # fmt: skip
-    record = _compute(
+    record = experiment.compute(
         "toy", asdict(config), lambda folder, progress: run(config, folder, progress), draw_toy,
         out=out, results=results, resume=resume, force=force,
     )  # fmt: skip
@@ -83,13 +76,10 @@ def mlp(
     batch_size: Annotated[int, typer.Option(help="Images in a batch.")] = 100,
     seeds: Seeds = 3,
     rates: Rates = "0.001,0.004,0.016",
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(help="Folder with the images; else $PWLACT_DATA, else ./.data.", show_default=False),
-    ] = None,
+    data_dir: experiment.DataDir = None,
     out: options.Out = None,
-    results: Results = None,
-    resume: Resume = False,
+    results: experiment.Results = None,
+    resume: experiment.Resume = False,
     force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
@@ -98,10 +88,10 @@ def mlp(
     from pwlact_figures.redundancy import draw_mlp
 
     config = MlpConfig(
-        data, _whole(depths, "--depths"), units, _names(activations), train, validation, test, epochs, batch_size,
-        seeds, _numbers(rates, "--rates"),
+        data, experiment.whole(depths, "--depths"), units, experiment.names(activations), train, validation, test,
+        epochs, batch_size, seeds, experiment.numbers(rates, "--rates"),
     )  # fmt: skip
-    record = _compute(
+    record = experiment.compute(
         f"mlp-{data}", asdict(config), lambda folder, progress: run(config, data_dir, folder, progress), draw_mlp,
         out=out, results=results, resume=resume, force=force,
     )  # fmt: skip
@@ -120,8 +110,8 @@ def groups(
     target: Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")] = 0.1,
     points: Annotated[int, typer.Option(help="Training points of a seed.")] = 200,
     out: options.Out = None,
-    results: Results = None,
-    resume: Resume = False,
+    results: experiment.Results = None,
+    resume: experiment.Resume = False,
     force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
@@ -131,10 +121,10 @@ def groups(
     from pwlact_figures.redundancy import draw_groups
 
     config = GroupsConfig(
-        _names(kinds), _whole(sizes, "--sizes"), _names(data), units, points,
-        Tuning(seeds, _numbers(rates, "--rates"), steps, target),
+        experiment.names(kinds), experiment.whole(sizes, "--sizes"), experiment.names(data), units, points,
+        Tuning(seeds, experiment.numbers(rates, "--rates"), steps, target),
     )  # fmt: skip
-    record = _compute(
+    record = experiment.compute(
         "groups", asdict(config), lambda folder, progress: run(config, folder, progress), draw_groups,
         out=out, results=results, resume=resume, force=force,
     )  # fmt: skip
@@ -148,15 +138,15 @@ def table(
     repeats: Annotated[int, typer.Option(help="Rounds of timing; 0 leaves cost out.")] = 9,
     seed: options.Seed = 0,
     out: options.Out = None,
-    results: Results = None,
+    results: experiment.Results = None,
     force: options.Force = False,
     as_json: options.Json = False,
 ) -> None:
     """Competition, magnitude, expressiveness and cost of every activation, measured and untrained."""
     from pwlact.experiments.redundancy.table import TableConfig, run
 
-    config = TableConfig(_names(activations), units, repeats=repeats, seed=seed)
-    record = _compute(
+    config = TableConfig(experiment.names(activations), units, repeats=repeats, seed=seed)
+    record = experiment.compute(
         "table", asdict(config), lambda _, progress: run(config, progress), None,
         out=out, results=results, resume=False, force=force,
     )  # fmt: skip
@@ -164,43 +154,7 @@ def table(
     bounds = record["bounds"]
     title = f"pieces of 8 random lines: at most {bounds['pieces']} in the plane ({bounds['patterns']} in 8 dimensions)"
     _show(title, columns, record["rows"])
-    _finish(record, out, as_json)
-
-
-def _compute(
-    name: str,
-    config: dict[str, Any],
-    run: Run,
-    draw: Callable[[dict[str, Any], Path], Sequence[Path]] | None,
-    *,
-    out: Path | None,
-    results: Path | None,
-    resume: bool,
-    force: bool,
-) -> dict[str, Any]:
-    from pwlact.checks import InputError
-    from pwlact.experiments.redundancy.rows import forget
-    from pwlact.files import to_json, write_text
-    from pwlact.training import RunFolder
-    from pwlact_cli.console import progress_bar
-
-    if resume and out is None:
-        raise InputError("--resume needs --out, the folder of the run to go on with")
-    folder = None if out is None else RunFolder(out, resume=resume, force=force)
-    if folder is not None and out is not None:
-        folder.begin(config)
-        if force:
-            forget(out)
-    with progress_bar(name, "rows") as progress:
-        record = run(out, progress)
-    if folder is not None and out is not None:
-        if draw is not None:
-            draw(record, out)
-        folder.finish(record)
-    if results is not None:
-        results.mkdir(parents=True, exist_ok=True)
-        write_text(results / f"{name}.json", to_json(record) + "\n")
-    return record
+    experiment.finish(record, out, as_json)
 
 
 def _overall(record: dict[str, Any], over: str, out: Path | None, as_json: bool) -> None:
@@ -213,22 +167,13 @@ def _overall(record: dict[str, Any], over: str, out: Path | None, as_json: bool)
     ]
     head = ("activation", "reached", *(measure.replace("_", " ") for measure in measures))
     table(f"means over {over}, with standard deviation over seeds", head, lines)
-    _finish(record, out, as_json)
+    experiment.finish(record, out, as_json)
 
 
 def _spread(value: dict[str, Any]) -> str:
     if value["mean"] is None:
         return "-"
     return f"{value['mean']:.3f}" if value["sd"] is None else f"{value['mean']:.3f} ({value['sd']:.3f})"
-
-
-def _finish(record: dict[str, Any], out: Path | None, as_json: bool) -> None:
-    from pwlact_cli.console import emit, say
-
-    if out is not None:
-        say(f"wrote {out / 'result.json'}")
-    if as_json:
-        emit(record)
 
 
 def _show(title: str, columns: Sequence[str], rows: list[dict[str, Any]]) -> None:
@@ -241,25 +186,3 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.3g}"
     return "-" if value is None else str(value)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
-def _whole(text: str, option: str) -> tuple[int, ...]:
-    from pwlact.checks import InputError
-
-    try:
-        return tuple(dict.fromkeys(int(part) for part in _names(text)))
-    except ValueError:
-        raise InputError(f"{option} must be whole numbers, with commas; got {text!r}") from None
-
-
-def _numbers(text: str, option: str) -> tuple[float, ...]:
-    from pwlact.checks import InputError
-
-    try:
-        return tuple(float(part) for part in _names(text))
-    except ValueError:
-        raise InputError(f"{option} must be numbers, with commas; got {text!r}") from None

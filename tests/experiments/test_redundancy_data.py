@@ -9,7 +9,7 @@ from asserts import assert_close, assert_refused
 from redundancy.mnist_files import idx, write_mnist
 
 from pwlact.data import write_binary
-from pwlact.experiments.redundancy.idx import read_idx
+from pwlact.data.idx import read_idx
 from pwlact.experiments.redundancy.planar import REACH, SHAPES, draw
 from pwlact.experiments.redundancy.toy import points_of
 from pwlact.experiments.redundancy.vectors import load_vectors

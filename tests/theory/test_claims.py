@@ -60,7 +60,9 @@ def test_every_measured_row_has_a_number_and_every_other_none(rows) -> None:
     for row in rows.values():
         record = row.to_dict()
         assert record["verdict"] in set(Verdict)
-        assert bool(re.search(r"\d", record["measured"])) == (row.verdict is not UNMEASURED)
+        # an accuracy on other letters than the draft's is given, without a verdict
+        elsewhere = row.claim.command == "pwlact letters" and record["measured"].startswith("on EMNIST Letters not yet")
+        assert bool(re.search(r"\d", record["measured"])) == (row.verdict is not UNMEASURED or elsewhere)
         assert not re.search(r"\bnan\b", record["measured"])
 
 

@@ -1,6 +1,5 @@
 """Pictures to be reconstructed: MNIST, or the Devanagari letters that have its format, as rows of grey values."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pwlact import checks
-from pwlact.experiments.redundancy.idx import read_idx
+from pwlact.data.idx import data_root, folder_with, idx_files, read_images
 
 SETS = {
     "mnist": ("mnist", ("train", "t10k")),
@@ -50,26 +49,15 @@ def load_pictures(data: str, directory: Path | None = None, limit: int | None = 
     if limit is not None:
         checks.at_least("limit", limit, 1)
     name, beginnings = SETS[data]
-    root = directory or Path(os.environ.get("PWLACT_DATA") or ".data")
-    folder = next((place for place in (root, root / name) if _holds(place, beginnings[0])), None)
+    root = data_root(directory)
+    folder = folder_with(root, (name,), *idx_files(beginnings[0]))
     if folder is None:
         raise checks.InputError(
             f"no {data} in {root}: give --data-dir DIR or set PWLACT_DATA to the folder with the idx files "
             f"{beginnings[0]}-images-idx3-ubyte(.gz) and {beginnings[1]}-images-idx3-ubyte(.gz), or with a folder "
             f"{name} that holds them"
         )
-    train, test = (_rows(folder / f"{beginning}-images-idx3-ubyte") for beginning in beginnings)
+    train, test = (read_images(folder, beginning).flatten(1).float() / 255 for beginning in beginnings)
     if train.shape[1] != test.shape[1]:
         raise checks.InputError(f"{folder}: training and test images differ in size")
     return Pictures(train[:limit], test)
-
-
-def _holds(folder: Path, beginning: str) -> bool:
-    return any((folder / f"{beginning}-images-idx3-ubyte{end}").is_file() for end in ("", ".gz"))
-
-
-def _rows(path: Path) -> Tensor:
-    images = read_idx(path)
-    if images.ndim != 3 or not images.numel():
-        raise checks.InputError(f"{path}: images must be (n, rows, columns), got {tuple(images.shape)}")
-    return images.flatten(1).float() / 255

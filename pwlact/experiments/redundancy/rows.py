@@ -1,7 +1,7 @@
 """Rows of an experiment that is done row by row: stored one by one, so that a killed run goes on where it was."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,37 @@ Row = dict[str, Any]
 Progress = Callable[[int, int], None]
 
 
+class Rows:
+    """The rows of named tasks that are done, kept in `folder`.
+
+    Args:
+        names: of all tasks, in order.
+        folder: keeps rows.json, written anew, whole, after each row; None keeps nothing.
+
+    Raises:
+        InputError: rows.json is damaged.
+    """
+
+    def __init__(self, names: Iterable[str], folder: Path | None = None) -> None:
+        self.names, self.folder = list(names), folder
+        done = {} if folder is None else _read(folder / FILE_NAME)
+        self.done: dict[str, Row] = {name: done[name] for name in self.names if name in done}
+
+    def missing(self) -> list[str]:
+        """Names of the rows still to be computed."""
+        return [name for name in self.names if name not in self.done]
+
+    def add(self, name: str, row: Row) -> None:
+        """Keep a row as it reads from JSON, so that a resumed run gives the same as one without a break."""
+        self.done[name] = json.loads(to_json(row))
+        if self.folder is not None:
+            write_text(self.folder / FILE_NAME, to_json(self.done) + "\n")
+
+    def all(self) -> list[Row]:
+        """Every row, in the order of the names."""
+        return [self.done[name] for name in self.names]
+
+
 def compute(
     tasks: Mapping[str, Callable[[], Row]], folder: Path | None = None, progress: Progress | None = None
 ) -> list[Row]:
@@ -20,28 +51,22 @@ def compute(
 
     Args:
         tasks: name -> what computes the row.
-        folder: keeps rows.json, written anew, whole, after each row; None keeps nothing.
+        folder: see `Rows`.
         progress: called with (rows there are, rows in all), first before any is computed.
 
     Returns:
-        the rows as they read from JSON, so that a resumed run gives the same as one without a break.
+        the rows.
 
     Raises:
         InputError: rows.json is damaged.
     """
-    done = {} if folder is None else _read(folder / FILE_NAME)
-    rows: dict[str, Row] = {name: done[name] for name in tasks if name in done}
-    for name, task in tasks.items():
+    rows = Rows(tasks, folder)
+    for name in [*rows.missing(), None]:
         if progress is not None:
-            progress(len(rows), len(tasks))
-        if name in rows:
-            continue
-        rows[name] = json.loads(to_json(task()))
-        if folder is not None:
-            write_text(folder / FILE_NAME, to_json(rows) + "\n")
-    if progress is not None:
-        progress(len(rows), len(tasks))
-    return [rows[name] for name in tasks]
+            progress(len(rows.done), len(tasks))
+        if name is not None:
+            rows.add(name, tasks[name]())
+    return rows.all()
 
 
 def forget(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """MNIST and CIFAR-10 as vectors for perceptrons: found, read, split and standardised."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.data import find, load
-from pwlact.experiments.redundancy.idx import read_idx
+from pwlact.data.idx import data_root, folder_with, idx_files, read_pair
 
 CLASSES = 10
 SETS = ("mnist", "cifar10")
@@ -50,13 +49,14 @@ def load_vectors(data: str, directory: Path | None, sizes: tuple[int, int, int])
         data: name in `SETS`.
         directory: the folder with the files, or with a folder mnist that holds them.
         sizes: number of training, validation and test images; those that are there, where there are fewer to test.
+            0 for validation leaves that part empty, so that all images can train.
 
     Raises:
         InputError: the set is not found or damaged, or has too few training images.
     """
     checks.choice("data", data, SETS)
-    for name, size in zip(("train", "validation", "test"), sizes, strict=True):
-        checks.at_least(name, size, 1)
+    for name, size, least in zip(("train", "validation", "test"), sizes, (1, 0, 1), strict=True):
+        checks.at_least(name, size, least)
     (x, y), (test_x, test_y) = _mnist(directory) if data == "mnist" else _cifar10(directory)
     train, validation, test = sizes
     if train + validation > len(y):
@@ -68,7 +68,8 @@ def load_vectors(data: str, directory: Path | None, sizes: tuple[int, int, int])
     scale = float((own - mean).square().mean().sqrt())
     if not scale:
         raise checks.InputError(f"{data}: the first {train} training images are all the same; give more")
-    parts = ((x[:train], y[:train]), (x[-validation:], y[-validation:]), (test_x[:test], test_y[:test]))
+    rest = len(y) - validation
+    parts = ((x[:train], y[:train]), (x[rest:], y[rest:]), (test_x[:test], test_y[:test]))
     return Vectors(*(Part((images.flatten(1).float() - mean) / scale, labels.long()) for images, labels in parts))
 
 
@@ -83,8 +84,8 @@ def _cifar10(directory: Path | None) -> tuple[tuple[Tensor, Tensor], tuple[Tenso
 
 
 def _mnist(directory: Path | None) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    root = directory or Path(os.environ.get("PWLACT_DATA") or ".data")
-    folder = next((place for place in (root, root / "mnist") if _holds_mnist(place)), None)
+    root = data_root(directory)
+    folder = folder_with(root, ("mnist",), *idx_files("train"))
     if folder is None:
         raise checks.InputError(
             f"no MNIST in {root}: give --data-dir DIR or set PWLACT_DATA to the folder with "
@@ -96,17 +97,8 @@ def _mnist(directory: Path | None) -> tuple[tuple[Tensor, Tensor], tuple[Tensor,
     return train, test
 
 
-def _holds_mnist(folder: Path) -> bool:
-    return any((folder / f"train-images-idx3-ubyte{end}").is_file() for end in ("", ".gz"))
-
-
 def _pair(folder: Path, prefix: str) -> tuple[Tensor, Tensor]:
-    images, labels = (read_idx(folder / f"{prefix}-{name}-ubyte") for name in ("images-idx3", "labels-idx1"))
-    if images.ndim != 3 or labels.shape != images.shape[:1] or not len(labels):
-        found = f"{tuple(images.shape)} and {tuple(labels.shape)}"
-        raise checks.InputError(
-            f"{folder}: {prefix} images and labels must be (n, rows, columns) and (n,), got {found}"
-        )
+    images, labels = read_pair(folder, prefix)
     if int(labels.max()) >= CLASSES:
         raise checks.InputError(f"{folder}: {prefix} labels must be 0 to 9, got {int(labels.max())}")
     return images, labels

@@ -17,6 +17,7 @@ from pwlact.theory.claims.maps import (
     outer,
     softmax,
 )
+from pwlact.theory.claims.redundant_units import REDUNDANCY_CLAIMS
 
 _N = f"n = {DRAWS} draws of {UNITS} units"
 
@@ -193,18 +194,9 @@ _COMBINED = (
 )
 
 
-_EXPERIMENTS = (
-    ("softmax-restrictive", "softmax is too restrictive for hidden layers"),
-    ("softmax-specialises", "softmax makes hidden units specialise"),
-    ("z-softmax-unstable", "z * softmax(z) may be unstable: large z amplifies signal and competition"),
-    ("z-plus-softmax-specialises", "z + softmax(z) competes too weakly to make units specialise"),
-    ("grouped-tradeoff", "group size trades competition for expressiveness"),
-    ("sparsemax-benefits", "sparsemax combines the benefits of sparsity and competition"),
-    ("parallel-paths", "competitive and plain paths side by side keep both signals useful"),
-)
 # every row of the draft
 CLAIMS: tuple[Claim, ...] = (
     *_CANDIDATES,
     *_COMBINED,
-    *(_claim(name, stated, None, "pwlact redundancy") for name, stated in _EXPERIMENTS),
+    *REDUNDANCY_CLAIMS,
 )
