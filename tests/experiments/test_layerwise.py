@@ -1,20 +1,19 @@
-"""`pwlact layerwise`: arms, probe, rows, summary and command on small home-made images."""
+"""The ablation of `pwlact layerwise`: arms, probe, rows and summary on small home-made images."""
 
 import json
 from dataclasses import replace
 
 import pytest
 import torch
-import typer
 from asserts import assert_refused
 from redundancy.mnist_files import write_mnist
-from typer.testing import CliRunner
 
-from pwlact.experiments.layerwise.ablation import MEASURES, run, summary
+from pwlact.experiments.layerwise import pictures
+from pwlact.experiments.layerwise.ablation import MEASURES, overall, run
 from pwlact.experiments.layerwise.arms import ARMS
 from pwlact.experiments.layerwise.config import LayerwiseConfig
 from pwlact.experiments.layerwise.probe import linear_probe
-from pwlact_cli.layerwise import layerwise
+from pwlact.experiments.redundancy.vectors import load_vectors
 
 TINY = LayerwiseConfig(units=3, depth=2, epochs=1, batch_size=10, train=30, test=20, seeds=2, probe_steps=20)
 
@@ -53,7 +52,9 @@ def test_every_arm_has_a_row_a_seed(images, tmp_path):
         assert [layer["layer"] for layer in row["layers"]] == ([0] if row["arm"] == "pixels" else [1, 2])
         for layer in row["layers"]:
             assert all(0 <= layer[name] <= 1 for name in MEASURES)
-    by = {(line["arm"], line["layer"]): line for line in record["summary"]}
+    assert {row["arm"] for row in record["rows"] if "prototypes" in row} == set(ARMS) - {"pixels"}
+    assert all(row["seed"] == 0 for row in record["rows"] if "prototypes" in row)
+    by = {(line["arm"], line["layer"]): line for line in record["overall"]}
     assert by["pixels", 0]["accuracy_sd"] is None
     assert by["lse", 2]["seeds"] == 2
     assert record["config"]["units"] == 3
@@ -89,12 +90,12 @@ def test_autoencoder_learns_to_reconstruct():
     assert error(trained) < 0.5 * error(start)
 
 
-def test_summary_of_known_rows():
+def test_means_of_known_rows():
     rows = [
         {"arm": "lse", "seed": seed, "layers": [{"layer": 1, **dict.fromkeys(MEASURES, value)}]}
         for seed, value in enumerate((0.25, 0.75))
     ]
-    (line,) = summary(rows)
+    (line,) = overall(rows)
     assert (line["arm"], line["layer"], line["seeds"], line["accuracy"]) == ("lse", 1, 2, 0.5)
     assert line["accuracy_sd"] == pytest.approx(0.125**0.5)
 
@@ -106,16 +107,22 @@ def test_bad_settings(images):
     assert_refused(lambda: run(LayerwiseConfig(), images), "40 training images")
 
 
-def test_command(images, tmp_path):
-    app = typer.Typer()
-    app.command()(layerwise)
-    command = ["--data-dir", str(images), "--arms", "random, pixels", "--units", "3", "--train", "30", "--test", "20"]
-    command += ["--epochs", "1", "--seeds", "2", "--out", str(tmp_path / "run"), "--json"]
-    outcome = CliRunner().invoke(app, command)
-    assert outcome.exit_code == 0, outcome.exception
-    record = json.loads(outcome.stdout)
-    assert [line["arm"] for line in record["summary"]] == ["random", "pixels"]
-    assert {path.name for path in (tmp_path / "run").iterdir()} == {"config.json", "rows.json", "result.json"}
-    assert json.loads((tmp_path / "run" / "result.json").read_text()) == record
-    assert "random" in outcome.stderr
-    assert CliRunner().invoke(app, ["--resume"]).exit_code != 0
+def test_all_published_images_may_train(images):
+    record = run(replace(TINY, arms=("pixels", "random"), train=40, seeds=1), images)
+    assert record["rows"][0]["layers"][0]["probe"]["steps"] > 0
+    assert LayerwiseConfig().train == 60_000
+
+
+def test_the_first_layers_of_a_stack_are_those_of_one_layer_alone(images):
+    for arm in ("lse+both", "random", "autoencoder"):
+        one, three = (run(replace(TINY, arms=(arm,), depth=depth, seeds=1), images)["rows"][0] for depth in (1, 3))
+        assert one["layers"] == three["layers"][:1]
+        assert len(three["layers"]) == 3
+
+
+def test_the_kept_weights_are_the_first_layers(images):
+    row = run(replace(TINY, arms=("random",), seeds=1), images)["rows"][0]
+    x = load_vectors("mnist", images, (30, 0, 20)).train.x
+    weight = ARMS["random"](x, TINY, 0)[0].weight.detach()
+    expected = (weight / weight.abs().amax(1, keepdim=True)).reshape(3, 1, 4, 3)
+    torch.testing.assert_close(torch.tensor(pictures.read(row["prototypes"])).float(), expected, atol=0.005, rtol=0)

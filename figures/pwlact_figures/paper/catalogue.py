@@ -10,6 +10,8 @@ from pwlact_figures.paper import (
     gradient_agreement,
     knots_study,
     layer_snapshots,
+    layerwise_competition,
+    letters_study,
     networks_over_training,
     noise_and_classes,
     objective_at_work,
@@ -48,6 +50,8 @@ FIGURES: tuple[PaperFigure, ...] = tuple(
         speed,
         attainable_reward,
         redundant_units,
+        layerwise_competition,
+        letters_study,
     )
 )
 

@@ -1,6 +1,7 @@
 """What the log-sum-exp loss, its controls, chance and an autoencoder make of a layer of ReLU units.
 
-pwlact layerwise           MNIST, 64 units, one layer, eight arms, five seeds
+pwlact layerwise                       MNIST, 60,000 images, 64 units, one layer, eight arms, five seeds
+pwlact layerwise ablation --depth 3    three layers, each on the one below; the first are those of depth 1
 """
 
 from collections.abc import Callable
@@ -13,15 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pwlact import checks, redundancy
+from pwlact import checks
 from pwlact.environment import environment
+from pwlact.experiments.layerwise import pictures
 from pwlact.experiments.layerwise.arms import ARMS
 from pwlact.experiments.layerwise.config import LayerwiseConfig
+from pwlact.experiments.layerwise.measuring import REDUNDANCY, redundancy_of
 from pwlact.experiments.layerwise.probe import linear_probe
 from pwlact.experiments.redundancy.rows import compute
 from pwlact.experiments.redundancy.vectors import Vectors, load_vectors
 
-MEASURES = ("accuracy", "dead", "duplicates", "effective_rank")
+MEASURES = ("accuracy", *REDUNDANCY)
 """Numbers of a row that the summary averages over seeds."""
 
 
@@ -40,22 +43,22 @@ def run(
         progress: called with (rows done, rows in all).
 
     Returns:
-        JSON-able: rows [{arm, seed, layers [{layer, accuracy, dead, duplicates, effective_rank, probe}]}], summary
-        [{arm, layer, and for each of `MEASURES` its mean and its standard deviation over seeds, None for one}],
-        config, environment.
+        JSON-able: rows [{arm, seed, layers [{layer, accuracy, dead, duplicates, effective_rank, probe}], prototypes
+        (of seed 0, see `pictures.keep`)}], overall [{arm, layer, seeds, and for each of `MEASURES` its mean and its
+        standard deviation over seeds, None for one}], config, environment.
 
     Raises:
         InputError: the images are not found or damaged, or an arm is unknown.
     """
     names = [checks.choice("arms", name, ARMS) for name in config.arms] or list(ARMS)
-    vectors = load_vectors(config.data, directory, (config.train, 1, config.test))
+    vectors = load_vectors(config.data, directory, (config.train, 0, config.test))
     tasks = {
         f"{config.data}, {name}, seed {seed}": partial(row, vectors, name, config, seed)
         for name in names
         for seed in range(1 if name == "pixels" else config.seeds)
     }
     rows = compute(tasks, folder, progress)
-    return {"rows": rows, "summary": summary(rows), "config": asdict(config), "environment": environment()}
+    return {"rows": rows, "overall": overall(rows), "config": asdict(config), "environment": environment()}
 
 
 def row(vectors: Vectors, name: str, config: LayerwiseConfig, seed: int) -> dict[str, Any]:
@@ -75,7 +78,8 @@ def row(vectors: Vectors, name: str, config: LayerwiseConfig, seed: int) -> dict
         with torch.no_grad():
             x, test = layer(x), layer(test)
         found.append(measured(number, x, test, vectors, config.probe_steps))
-    return {"arm": name, "seed": seed, "layers": found}
+    kept = {"prototypes": pictures.keep(layers[0].weight, config.data)} if layers and seed == 0 else {}
+    return {"arm": name, "seed": seed, "layers": found, **kept}
 
 
 def measured(layer: int, x: Tensor, test: Tensor, vectors: Vectors, steps: int = 500) -> dict[str, Any]:
@@ -93,18 +97,10 @@ def measured(layer: int, x: Tensor, test: Tensor, vectors: Vectors, steps: int =
         number of units; how far the probe has converged.
     """
     probe = linear_probe(x, vectors.train.y, test, vectors.test.y, steps=steps)
-    units = test.shape[1]
-    return {
-        "layer": layer,
-        "accuracy": probe.accuracy,
-        "dead": float(redundancy.dead_units(test).double().mean()),
-        "duplicates": float(redundancy.duplicate_units(test)) / units,
-        "effective_rank": float(redundancy.effective_rank(test)) / units,
-        "probe": asdict(probe),
-    }
+    return {"layer": layer, "accuracy": probe.accuracy, **redundancy_of(test), "probe": asdict(probe)}
 
 
-def summary(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def overall(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Means and standard deviations over seeds, arm by arm and layer by layer, in the order of the rows.
 
     Args:

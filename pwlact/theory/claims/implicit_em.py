@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pwlact.theory.claims import competitive
 from pwlact.theory.claims.drafts import EM
+from pwlact.theory.claims.layerwise import LAYERWISE_CLAIMS
 from pwlact.theory.claims.ledger import Claim, Measurement, above, below, exact, near, weigh
 from pwlact.theory.claims.maps import draws, largest
 
@@ -161,20 +162,5 @@ _MEASURED = (
     _claim("log-determinant", "Gaussian mixtures prevent collapse by their log-determinant", log_determinant),
     _claim("scalar-discards", "a scalar activation necessarily discards information", scalar_discards),
 )
-_EXPERIMENTS = (
-    ("relu-redundancy", "trained ReLU networks hold many units with overlapping features", "redundancy"),
-    ("competition-specialises", "competitive activations reduce that redundancy", "redundancy"),
-    ("expressiveness-cost", "competition may cost expressiveness", "redundancy"),
-    (
-        "greedy-specialises",
-        "greedy layer-wise training makes each layer's prototypes cover the modes",
-        "layerwise",
-    ),
-    ("greedy-misaligned", "greedy local objectives may not serve the task", "layerwise"),
-    ("fine-tuning-undoes", "end-to-end fine-tuning may undo the specialisation", "layerwise"),
-)
 # every row of the draft
-CLAIMS: tuple[Claim, ...] = (
-    *_MEASURED,
-    *(_claim(name, stated, None, f"pwlact {command}") for name, stated, command in _EXPERIMENTS),
-)
+CLAIMS: tuple[Claim, ...] = (*_MEASURED, *LAYERWISE_CLAIMS)
