@@ -48,7 +48,7 @@ def compute(
         InputError: `out` holds another run, or --resume lacks it.
     """
     from pwlact.checks import InputError
-    from pwlact.experiments.redundancy.rows import forget
+    from pwlact.experiments.kept_rows import forget
     from pwlact.files import to_json, write_text
     from pwlact.training import RunFolder
     from pwlact_cli.console import progress_bar

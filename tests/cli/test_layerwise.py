@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redundancy.mnist_files import write_mnist
 
-from pwlact.experiments.redundancy import rows
+from pwlact.experiments import kept_rows as rows
 
 FEW = ("--units", 3, "--train", 30, "--test", 20, "--epochs", 1, "--seeds", 2)
 ABLATION = ("--arms", "random, pixels", *FEW)
@@ -35,7 +35,7 @@ def test_without_a_command_it_is_the_ablation(pwlact, tmp_path: Path) -> None:
     stored = [json.loads(path.read_text()) for path in (out / "result.json", kept / "ablation-mnist.json")]
     assert stored == [record, record]
     line = next(line for line in outcome.stderr.splitlines() if "random" in line)
-    assert f"{record['summary'][0]['accuracy']:.1%}" in line
+    assert f"{record['overall'][0]['accuracy']:.1%}" in line
     named = pwlact("layerwise", "ablation", *ABLATION, "--data-dir", "images", "--json")
     assert named.json == record
 

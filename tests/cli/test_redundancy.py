@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redundancy.mnist_files import write_mnist
 
-from pwlact.experiments.redundancy import rows
+from pwlact.experiments import kept_rows as rows
 
 FEW = ("--seeds", 2, "--rates", "0.1", "--steps", 4, "--points", 12)
 TOY = ("redundancy", "toy", "--data", "rings", "--units", "4", "--activations", "relu, softmax", *FEW)

@@ -11,7 +11,7 @@ from pwlact.experiments.letters.cells import Cell, Training, order
 from pwlact.experiments.letters.fitting import Schedule, accuracies, fit, logits_of
 from pwlact.experiments.letters.parts import Part, Parts
 from pwlact.experiments.letters.tuning import Contest, cross_entropy, run
-from pwlact.experiments.redundancy.stack import Shape, Stack
+from pwlact.experiments.perceptrons import Shape, Stack
 from pwlact.models import MLP
 
 CELLS = [Cell(1e-2), Cell(3e-3), Cell(3e-3, decay=0.1)]

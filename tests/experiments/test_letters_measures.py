@@ -10,7 +10,7 @@ from torch import nn
 from pwlact.experiments.letters.depth import HE, VARIANTS, gradient_ratio, shape_of
 from pwlact.experiments.letters.outputs import OUTPUT_MAPS, calibration_error, measures
 from pwlact.experiments.letters.parts import Part
-from pwlact.experiments.redundancy.stack import Shape, Stack
+from pwlact.experiments.perceptrons import Shape, Stack
 
 Z = torch.randn(200, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
 Y = torch.arange(200) % 7

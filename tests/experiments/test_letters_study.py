@@ -7,11 +7,11 @@ import pytest
 from asserts import assert_refused
 from data.letter_files import drawn, write_idx
 
+from pwlact.experiments.kept_rows import FILE_NAME
 from pwlact.experiments.letters import pool
 from pwlact.experiments.letters.config import STUDIES, LettersConfig
 from pwlact.experiments.letters.reported import DEPTH, LOGISTIC_GRID, WIDTH, reported
 from pwlact.experiments.letters.study import load_parts, tasks
-from pwlact.experiments.redundancy.rows import FILE_NAME
 from pwlact_figures.letters.pictures import draw
 from pwlact_figures.letters.tables import tables
 

@@ -9,11 +9,11 @@ import torch
 from asserts import assert_close, assert_refused
 from redundancy.mnist_files import write_mnist
 
+from pwlact.experiments.perceptrons import Shape, Stack
 from pwlact.experiments.redundancy import groups, mlp, table, toy
 from pwlact.experiments.redundancy.fitting import fit
 from pwlact.experiments.redundancy.maps import seen_part
 from pwlact.experiments.redundancy.measuring import LAYER_MEASURES, measure
-from pwlact.experiments.redundancy.stack import Shape, Stack
 from pwlact.experiments.redundancy.tuning import Tuning, measured, tune
 from pwlact.experiments.redundancy.vectors import load_vectors
 from pwlact.files import to_json

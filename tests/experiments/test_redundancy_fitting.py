@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 from pwlact.competitive import Softmax, TemperatureSoftmax
+from pwlact.experiments.perceptrons import Shape, Stack
 from pwlact.experiments.redundancy.fitting import fit, losses
-from pwlact.experiments.redundancy.stack import Shape, Stack
 from pwlact.pwl import PiecewiseLinearActivation
 
 ACTIVATIONS = {

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from pwlact.experiments.redundancy.comparison import MEASURES
 from pwlact.experiments.redundancy.measuring import LAYER_MEASURES
 from pwlact.experiments.redundancy.planar import REACH
-from pwlact.experiments.redundancy.summary import spread
+from pwlact.experiments.spread import spread
 from pwlact_figures import redundancy
 from pwlact_figures.style import BLUE, VERMILION
 

@@ -8,7 +8,7 @@ from asserts import assert_close, assert_refused
 from torch import nn
 
 from pwlact.competitive import ACTIVATIONS, make, output_width
-from pwlact.experiments.redundancy.stack import Shape, Stack
+from pwlact.experiments.perceptrons import Shape, Stack
 from pwlact.models import MLP, activations
 
 

@@ -14,7 +14,7 @@ from pwlact_figures.style import BLACK, BLUE, GREEN, ORANGE, PAGE_INCHES, PURPLE
 
 ABLATION, END_TO_END = "layerwise/ablation-mnist", "layerwise/end-to-end-mnist"
 _RESULTS = "--results figures/results/layerwise"
-COMMANDS = (f"pwlact layerwise ablation {_RESULTS}", f"pwlact layerwise end-to-end {_RESULTS}")
+COMMANDS = (f"pwlact layerwise ablation --depth 3 {_RESULTS}", f"pwlact layerwise end-to-end {_RESULTS}")
 MEASURES = ("accuracy", "effective_rank", "dead", "duplicates")
 LOOKS = {
     "scratch": ("ReLU", "-", BLUE),

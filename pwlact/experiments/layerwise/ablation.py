@@ -16,12 +16,12 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import compute
 from pwlact.experiments.layerwise import pictures
 from pwlact.experiments.layerwise.arms import ARMS
 from pwlact.experiments.layerwise.config import LayerwiseConfig
 from pwlact.experiments.layerwise.measuring import REDUNDANCY, redundancy_of
 from pwlact.experiments.layerwise.probe import linear_probe
-from pwlact.experiments.redundancy.rows import compute
 from pwlact.experiments.redundancy.vectors import Vectors, load_vectors
 
 MEASURES = ("accuracy", *REDUNDANCY)

@@ -15,12 +15,12 @@ import torch
 
 from pwlact import checks, redundancy
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import compute
 from pwlact.experiments.layerwise import pictures
 from pwlact.experiments.layerwise.config import EndToEndConfig
 from pwlact.experiments.layerwise.contenders import CONTENDERS, CONVNET, DEFAULT
 from pwlact.experiments.layerwise.measuring import REDUNDANCY, redundancy_of
 from pwlact.experiments.layerwise.networks import Network
-from pwlact.experiments.redundancy.rows import compute
 from pwlact.experiments.redundancy.vectors import Part, Vectors, load_vectors
 from pwlact.training.loop import TrainingFailed
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from pwlact import checks
-from pwlact.experiments.redundancy.stack import Parameters, Stack
+from pwlact.experiments.perceptrons import Parameters, Stack
 
 
 @dataclass(frozen=True)

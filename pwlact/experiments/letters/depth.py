@@ -10,7 +10,7 @@ from torch import Tensor
 from pwlact.experiments.letters.cells import Cell
 from pwlact.experiments.letters.parts import Part
 from pwlact.experiments.letters.tuning import cross_entropy
-from pwlact.experiments.redundancy.stack import Shape, Stack
+from pwlact.experiments.perceptrons import Shape, Stack
 
 HE = 6**0.5
 

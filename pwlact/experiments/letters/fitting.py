@@ -10,7 +10,7 @@ from torch import Tensor
 from pwlact import checks
 from pwlact.experiments.letters.cells import Cell, Losses, Training, order
 from pwlact.experiments.letters.parts import Part, Parts
-from pwlact.experiments.redundancy.stack import Parameters, Stack
+from pwlact.experiments.perceptrons import Parameters, Stack
 
 CHUNK = 2048
 """Inputs evaluated at a time."""

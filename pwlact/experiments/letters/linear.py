@@ -8,13 +8,13 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
+from pwlact.experiments.kept_rows import Row
 from pwlact.experiments.letters.config import LettersConfig
 from pwlact.experiments.letters.logistic import DRAFT_PENALTIES, DRAFT_RATES, logistic
 from pwlact.experiments.letters.parts import Part, Parts
 from pwlact.experiments.letters.perceptron import perceptron
 from pwlact.experiments.letters.task import Task, Tick
-from pwlact.experiments.redundancy.rows import Row
-from pwlact.experiments.redundancy.summary import spread
+from pwlact.experiments.spread import spread
 
 _FIRST_RATE, _FIRST_PENALTY = DRAFT_RATES[1], 0.0
 """The draft names no setting for its first logistic regression: the rate that is best in its grid stands for it."""

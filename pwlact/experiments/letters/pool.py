@@ -10,11 +10,11 @@ from typing import Any
 import torch
 
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import Row, Rows
 from pwlact.experiments.letters.config import LettersConfig
 from pwlact.experiments.letters.parts import Parts
 from pwlact.experiments.letters.study import load_parts, tasks
 from pwlact.experiments.letters.task import Task
-from pwlact.experiments.redundancy.rows import Row, Rows
 
 Progress = Callable[[float, float], None]
 POLL = 0.5

@@ -10,6 +10,7 @@ from typing import Any
 
 from pwlact.competitive import make
 from pwlact.data.letters import load_letters
+from pwlact.experiments.kept_rows import Row
 from pwlact.experiments.letters import depth, linear
 from pwlact.experiments.letters.cells import Cell
 from pwlact.experiments.letters.config import STUDIES, LettersConfig
@@ -18,8 +19,7 @@ from pwlact.experiments.letters.outputs import OUTPUT_MAPS, measures
 from pwlact.experiments.letters.parts import Parts, split
 from pwlact.experiments.letters.task import Task, Tick
 from pwlact.experiments.letters.tuning import Contest, run
-from pwlact.experiments.redundancy.rows import Row
-from pwlact.experiments.redundancy.stack import Shape, Stack
+from pwlact.experiments.perceptrons import Shape, Stack
 
 
 def load_parts(config: LettersConfig, directory: Path | None = None) -> Parts:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pwlact.experiments.redundancy.rows import Row
+from pwlact.experiments.kept_rows import Row
 
 Tick = Callable[[float], None]
 """Called with the work that has been done since the last call, in the unit of `Task.work`."""

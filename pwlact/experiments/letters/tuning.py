@@ -10,8 +10,8 @@ from torch.nn import functional
 from pwlact.experiments.letters.cells import Cell, Losses
 from pwlact.experiments.letters.fitting import Fitted, Schedule, accuracies, fit, logits_of
 from pwlact.experiments.letters.parts import Parts
-from pwlact.experiments.redundancy.stack import Factory, Shape, Stack
-from pwlact.experiments.redundancy.summary import spread
+from pwlact.experiments.perceptrons import Factory, Shape, Stack
+from pwlact.experiments.spread import spread
 
 TUNING_SEED = 0
 """None of the runs that are reported was chosen by its own luck: those have the seeds from 1 on."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from pwlact.experiments.locoprop.kept import Record
 from pwlact.experiments.locoprop.timing import BASE
-from pwlact.experiments.redundancy.summary import difference, spread
+from pwlact.experiments.spread import difference, spread
 
 Row = dict[str, Any]
 

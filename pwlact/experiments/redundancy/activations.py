@@ -4,7 +4,7 @@ from torch import nn
 
 from pwlact import checks
 from pwlact.competitive import ACTIVATIONS
-from pwlact.experiments.redundancy.stack import Factory
+from pwlact.experiments.perceptrons import Factory
 from pwlact.pwl import PiecewiseLinearActivation
 
 BASE = "relu"

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
 
+from pwlact.experiments.kept_rows import Row
 from pwlact.experiments.redundancy.measuring import LAYER_MEASURES
-from pwlact.experiments.redundancy.rows import Row
-from pwlact.experiments.redundancy.summary import difference, spread
+from pwlact.experiments.spread import difference, spread
 
 Read = Callable[[Row], list[float | None]]
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.nn import functional
 
-from pwlact.experiments.redundancy.stack import Parameters, Stack
+from pwlact.experiments.perceptrons import Parameters, Stack
 
 BETAS, EPS = (0.9, 0.999), 1e-8
 

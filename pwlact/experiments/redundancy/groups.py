@@ -14,10 +14,10 @@ from torch import nn
 from pwlact import checks
 from pwlact.competitive import LWTA, GroupedSoftmax
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import Progress, Row, compute
 from pwlact.experiments.redundancy.activations import BASE, CONTENDERS
 from pwlact.experiments.redundancy.comparison import against_base, overall
 from pwlact.experiments.redundancy.planar import SHAPES
-from pwlact.experiments.redundancy.rows import Progress, Row, compute
 from pwlact.experiments.redundancy.toy import ToyConfig, row
 from pwlact.experiments.redundancy.tuning import Tuning
 

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from pwlact.experiments.redundancy.stack import Factory
+from pwlact.experiments.perceptrons import Factory
 
 Map = Callable[[Tensor], Tensor]
 DRAWS, FAR = 256, 1e9

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from pwlact import redundancy
+from pwlact.experiments.perceptrons import Parameters, Stack
 from pwlact.experiments.redundancy.maps import crossing_share, jacobian
-from pwlact.experiments.redundancy.stack import Parameters, Stack
 
 Values = dict[str, Float[Tensor, " models"]]
 # inputs that Jacobians are taken on: one backward pass an output, on all of them

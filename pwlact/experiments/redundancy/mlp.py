@@ -14,12 +14,12 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import Progress, compute
+from pwlact.experiments.perceptrons import Factory, Shape
 from pwlact.experiments.redundancy.activations import BASE, chosen
 from pwlact.experiments.redundancy.comparison import against_base, overall
 from pwlact.experiments.redundancy.fitting import Batch
 from pwlact.experiments.redundancy.maps import seen_part
-from pwlact.experiments.redundancy.rows import Progress, compute
-from pwlact.experiments.redundancy.stack import Factory, Shape
 from pwlact.experiments.redundancy.tuning import Tuning, measured, tune
 from pwlact.experiments.redundancy.vectors import CLASSES, SETS, Part, Vectors, load_vectors
 

@@ -14,9 +14,9 @@ from torch import nn
 
 from pwlact import checks
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import Progress, Row
 from pwlact.experiments.redundancy.activations import BASE, CONTENDERS, Factory, chosen
 from pwlact.experiments.redundancy.maps import crossing_share, draws, growth, is_shift_invariant, jacobian, pieces
-from pwlact.experiments.redundancy.rows import Progress, Row
 from pwlact.experiments.stopwatch import Lap, Stopwatch, alternate
 from pwlact.redundancy import effective_rank, largest_shares, most_regions
 

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.environment import environment
+from pwlact.experiments.kept_rows import Progress, compute
+from pwlact.experiments.perceptrons import Factory, Parameters, Shape
 from pwlact.experiments.redundancy.activations import BASE, chosen
 from pwlact.experiments.redundancy.comparison import against_base, overall
 from pwlact.experiments.redundancy.maps import seen_part
 from pwlact.experiments.redundancy.planar import REACH, SHAPES, draw
-from pwlact.experiments.redundancy.rows import Progress, compute
-from pwlact.experiments.redundancy.stack import Factory, Parameters, Shape
-from pwlact.experiments.redundancy.summary import spread
 from pwlact.experiments.redundancy.tuning import Data, Tuning, measured, tune
+from pwlact.experiments.spread import spread
 from pwlact.redundancy import count_regions, most_regions
 
 TEST_POINTS = 1000

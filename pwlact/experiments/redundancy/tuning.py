@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from pwlact import checks
+from pwlact.experiments.perceptrons import Factory, Parameters, Shape, Stack
 from pwlact.experiments.redundancy.fitting import Batch, fit
 from pwlact.experiments.redundancy.measuring import Values, fits_of, measure
-from pwlact.experiments.redundancy.stack import Factory, Parameters, Shape, Stack
-from pwlact.experiments.redundancy.summary import spread
+from pwlact.experiments.spread import spread
 
 Data = tuple[Tensor, Tensor]
 

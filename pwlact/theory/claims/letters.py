@@ -5,7 +5,7 @@ Devanagari letters of DHCD instead and named so; an accuracy on other letters sa
 given and no verdict with it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -19,9 +19,27 @@ Row = dict[str, Any]
 Read = Callable[[Study], float]
 
 
+class _NotThere(LookupError):
+    """The run left out what a claim is about."""
+
+
+class _Curve(dict[int, float]):
+    """Percentages by width or depth."""
+
+    def __missing__(self, key: int) -> float:
+        raise _NotThere(key)
+
+
 def _guarded(read: Callable[[Study], Any], name: str, study: Study) -> Any:
+    """What is read, None where the run left it out.
+
+    Raises:
+        InputError: the record is damaged.
+    """
     try:
         return read(study)
+    except _NotThere:
+        return None
     except (KeyError, IndexError, TypeError, ValueError, StopIteration) as error:
         raise InputError(f"figures/results/{name}.json lacks {error!r}; run `pwlact letters` again") from error
 
@@ -32,15 +50,17 @@ def _figure(read: Read, stated: float) -> Callable[[], Measurement | None]:
     def measured() -> Measurement | None:
         own = read_study(EMNIST)
         if own is not None:
-            value = 100 * _guarded(read, EMNIST, own)
-            return weigh(near(f"accuracy in % on EMNIST Letters, n = {own['data']['test']:,}:", value, stated, 1.0))
+            found = _guarded(read, EMNIST, own)
+            what = f"accuracy in % on EMNIST Letters, n = {own['data']['test']:,}:"
+            return None if found is None else weigh(near(what, 100 * found, stated, 1.0))
         other = read_study(DHCD)
-        if other is None:
+        found = None if other is None else _guarded(read, DHCD, other)
+        if other is None or found is None:
             return None
-        value, data = 100 * _guarded(read, DHCD, other), other["data"]
+        data = other["data"]
         text = (
             f"on EMNIST Letters not yet; on DHCD, {data['classes']} other letters, n = {data['test']:,} test and "
-            f"{data['validation']:,} validation images: {value:.1f} %"
+            f"{data['validation']:,} validation images: {100 * found:.1f} %"
         )
         return Measurement(text, Verdict.UNMEASURED, text)
 
@@ -64,7 +84,7 @@ def _finding(measure: Callable[[Study, str], Measurement]) -> Callable[[], Measu
 def _row(of: Study, /, **keys: Any) -> Row:
     found = next((row for row in of["rows"] if all(row.get(key) == value for key, value in keys.items())), None)
     if found is None:
-        raise KeyError(keys)
+        raise _NotThere(keys)
     return found
 
 
@@ -72,18 +92,28 @@ def _mean(of: Study, part: str, /, **keys: Any) -> float:
     return _row(of, **keys)[part]["mean"]
 
 
-def _by_width(study: Study, part: str) -> dict[int, float]:
-    return {row["width"]: 100 * row[part]["mean"] for row in study["rows"] if row["study"] == "width"}
+def _by_width(study: Study, part: str) -> _Curve:
+    return _curve((row["width"], 100 * row[part]["mean"]) for row in study["rows"] if row["study"] == "width")
 
 
-def _by_depth(study: Study, variant: str, part: str) -> dict[int, float]:
-    rows = [row for row in study["rows"] if row["study"] == "depth" and row["variant"] == variant]
-    return {row["depth"]: 100 * row[part]["mean"] for row in rows}
+def _by_depth(study: Study, variant: str, part: str) -> _Curve:
+    rows = (row for row in study["rows"] if row["study"] == "depth" and row["variant"] == variant)
+    return _curve((row["depth"], 100 * row[part]["mean"]) for row in rows)
+
+
+def _curve(points: Iterable[tuple[int, float]]) -> _Curve:
+    found = _Curve(sorted(points))
+    if len(found) < 2:
+        raise _NotThere("two points")
+    return found
 
 
 def _logistic(study: Study, features: str) -> Row:
     """The row that has a grid: the first logistic regression has none."""
-    return next(row for row in study["rows"] if row.get("features") == features and row["grid"])
+    found = next((row for row in study["rows"] if row.get("features") == features and row["grid"]), None)
+    if found is None:
+        raise _NotThere(features)
+    return found
 
 
 def _tuned(study: Study, features: str, part: str) -> float:
@@ -122,7 +152,7 @@ def _saturates(study: Study, on: str) -> Measurement:
 
 
 def _interpolates(study: Study, on: str) -> Measurement:
-    train = [value for _, value in sorted(_by_width(study, "train").items())]
+    train = list(_by_width(study, "train").values())
     steps = [after - before for before, after in pairwise(train)]
     return weigh(
         above(f"least gain in training accuracy from one width to the next in points, {on}:", min(steps), -0.5),
@@ -148,7 +178,7 @@ def _best_width(study: Study, on: str) -> Measurement:
 
 
 def _declines(study: Study, on: str) -> Measurement:
-    curve = [value for _, value in sorted(_by_depth(study, "as-draft", "validation").items())]
+    curve = list(_by_depth(study, "as-draft", "validation").values())
     steps = [after - before for before, after in pairwise(curve)]
     return weigh(
         below(f"largest gain in validation accuracy from a depth to the next in points, {on}:", max(steps), 0.0),
@@ -159,19 +189,24 @@ def _declines(study: Study, on: str) -> Measurement:
 def _vanishing(study: Study, on: str) -> Measurement:
     deep = max(_by_depth(study, "plain", "test"))
     ratios = _row(study, study="depth", variant="as-draft", depth=deep)["gradient_ratio"]
-    losses = {
-        name: _by_depth(study, name, "test")[1] - _by_depth(study, name, "test")[deep]
-        for name in ("plain", "he", "residual", "both")
+
+    def lost(variant: str) -> float:
+        curve = _by_depth(study, variant, "test")
+        return curve[1] - curve[deep]
+
+    there = {row["variant"] for row in study["rows"] if row["study"] == "depth"}
+    others = {
+        "with neither": "plain",
+        "with larger starting weights alone": "he",
+        "with normalisation alone": "normalised",
+        "with residual connections alone": "residual",
     }
+    what = f"test accuracy lost from depth 1 to {deep} in points, rate tuned, residual connections and normalisation:"
     return weigh(
         below(f"gradient at the first of {deep} layers over that at the last, at the start, {on}:", max(ratios), 0.1),
-        below(
-            f"test accuracy lost from depth 1 to {deep} in points, rate tuned, residual connections and normalisation,",
-            losses["both"], losses["plain"] / 2,
-        ),
-        note=f"lost with neither {losses['plain']:.1f}, with residual connections alone {losses['residual']:.1f}, with "
-        f"larger starting weights alone {losses['he']:.1f}",
-    )  # fmt: skip
+        below(what, lost("both"), lost("plain") / 2),
+        note="; ".join(f"{said} {lost(name):.1f}" for said, name in others.items() if name in there),
+    )
 
 
 def _shallow(study: Study, on: str) -> Measurement:

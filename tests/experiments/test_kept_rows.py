@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from asserts import assert_refused
 
+from pwlact.experiments.kept_rows import FILE_NAME, compute, forget
 from pwlact.experiments.redundancy.comparison import MEASURES, against_base, overall
 from pwlact.experiments.redundancy.measuring import LAYER_MEASURES
-from pwlact.experiments.redundancy.rows import FILE_NAME, compute, forget
-from pwlact.experiments.redundancy.summary import difference, spread
+from pwlact.experiments.spread import difference, spread
 
 
 class Stop(Exception):
