@@ -24,27 +24,30 @@ def direction(rule: InnerRule, slope: Tensor, state: dict[str, Any], betas: tupl
 
     Args:
         rule: name.
-        slope: g.
-        state: of the layer; written to.
+        slope: g; overwritten.
+        state: of the layer; its tensors are written to.
         betas: decays of the first and of the second moment. RMSProp's average is divided by 1 - beta_2^steps too.
 
     Returns:
-        the direction, in the shape of g.
+        the direction, in the shape of g; not to be written to.
     """
     if rule == "sgd":
         return slope
     steps = state["inner_steps"] = state.get("inner_steps", 0) + 1
     if rule == "momentum":
-        state["first"] = state["first"] * betas[0] + slope if "first" in state else slope
-        return state["first"]
-    squares = state.get("second", torch.zeros_like(slope))
-    state["second"] = squares * betas[1] + slope.square() * (1 - betas[1])
-    size = (state["second"] / (1 - betas[1] ** steps)).sqrt() + _EPSILON
+        return _moment("first", slope, state).mul_(betas[0]).add_(slope)
+    squares = _moment("second", slope, state).mul_(betas[1]).addcmul_(slope, slope, value=1 - betas[1])
+    size = squares.sqrt().mul_((1 - betas[1] ** steps) ** -0.5).add_(_EPSILON)
     if rule == "rmsprop":
-        return slope / size
-    first = state.get("first", torch.zeros_like(slope))
-    state["first"] = first * betas[0] + slope * (1 - betas[0])
-    return state["first"] / (1 - betas[0] ** steps) / size
+        return slope.div_(size)
+    first = _moment("first", slope, state).mul_(betas[0]).add_(slope, alpha=1 - betas[0])
+    return torch.div(first, size, out=slope).mul_(1 / (1 - betas[0] ** steps))
+
+
+def _moment(name: str, slope: Tensor, state: dict[str, Any]) -> Tensor:
+    if name not in state:
+        state[name] = torch.zeros_like(slope)
+    return state[name]
 
 
 def curvature(inputs: Float[Tensor, "g n k"], lipschitz: float, eta: float) -> Float[Tensor, "g 1 1"]:
@@ -96,6 +99,7 @@ def safe_rate(rate: float | None, bound: Float[Tensor, "g 1 1"], large: Large) -
     return torch.where(outside, 1 / bound, rate)
 
 
+@torch.no_grad()
 def descend(
     weight: Float[Tensor, "g o k"],
     inputs: Float[Tensor, "g n k"],
@@ -120,15 +124,23 @@ def descend(
         eta: rate of the proximal term.
         rates: rate of each step.
         rule: how steps follow from gradients.
-        state: what the rule remembers; written to.
+        state: what the rule remembers; given new tensors, so that the old ones stay as they were.
         betas: of the rule.
 
     Returns:
         V after the steps.
     """
-    new, state = weight, {} if state is None else state
+    state = {} if state is None else state
+    # everything of the size of the weights is written in place: new memory costs more than the sums
+    state.update({name: value.clone() for name, value in state.items() if name in ("first", "second")})
+    new, slope, rows = weight.clone(), torch.empty_like(weight), inputs.shape[1]
     for rate in rates:
         excess = transfer(units_last(inputs @ new.mT)) - target
-        slope = units_in_groups(excess, len(weight)).mT @ inputs / inputs.shape[1] + (new - weight) / eta
-        new = new - rate * direction(rule, slope, state, betas)
+        torch.sub(new, weight, out=slope)
+        slope.baddbmm_(units_in_groups(excess, len(weight)).mT, inputs, beta=1 / eta, alpha=1 / rows)
+        way = direction(rule, slope, state, betas)
+        if isinstance(rate, Tensor):
+            new.addcmul_(way, rate.to(new.dtype), value=-1)
+        else:
+            new.add_(way, alpha=-rate)
     return new
