@@ -24,24 +24,40 @@ def draw(record: dict[str, Any], path: Path) -> None:
         OSError: it cannot be written.
     """
     rows = record["rows"]
-    # a method with learned activations has the colour of the same method without
-    bases = dict.fromkeys(_base(row) for row in rows)
-    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(bases)}
-    timed = [row for row in rows if _relative(row) is not None]
+    timed = any(_relative(row) is not None for row in rows)
     with style():
         figure = Figure(figsize=(6.75, 5.4 if timed else 3.1))
         panels = figure.subplots(2 if timed else 1, 2, squeeze=False)
-        for column, (part, label) in enumerate(PARTS.items()):
+        for column, part in enumerate(PARTS):
             for line, over_time in enumerate((False, True)[: len(panels)]):
-                axes = panels[line, column]
-                for row in rows:
-                    _draw_row(axes, row, part, colours[_base(row)], over_time)
-                _finish(axes, f"{label} (an image)", "time (steps of Adam)" if over_time else "steps")
+                draw_losses(panels[line, column], rows, part, over_time=over_time)
         handles, labels = panels[0, 0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside lower center", ncols=4)
         figure.suptitle(_title(record), fontsize=8)
         save(figure, path)
+
+
+def draw_losses(axes: Axes, rows: list[Row], part: str, *, over_time: bool = False) -> None:
+    """Losses of every method, on a logarithmic scale.
+
+    Args:
+        axes: to draw on.
+        rows: of the record.
+        part: train or test.
+        over_time: over steps times the time of a step against Adam's, which methods without one are left out of.
+    """
+    # a method with learned activations has the colour of the same method without
+    bases = dict.fromkeys(_base(row) for row in rows)
+    colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(bases)}
+    for row in rows:
+        _draw_row(axes, row, part, colours[_base(row)], over_time)
+    label = f"{PARTS[part]} (an image)"
+    axes.set(xlabel="time (steps of Adam)" if over_time else "steps", ylabel=label, yscale="log")
+    axes.set_xlim(left=0)
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _draw_row(axes: Axes, row: Row, part: str, colour: str, over_time: bool) -> None:
@@ -58,14 +74,6 @@ def _draw_row(axes: Axes, row: Row, part: str, colour: str, over_time: bool) -> 
         bounds = list(zip(*whole, strict=True))
         low, high = [min(point) for point in bounds], [max(point) for point in bounds]
         axes.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-
-
-def _finish(axes: Axes, label: str, over: str) -> None:
-    axes.set(xlabel=over, ylabel=label, yscale="log")
-    axes.set_xlim(left=0)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: f"{tick:g}"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _base(row: Row) -> str:

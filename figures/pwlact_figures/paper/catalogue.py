@@ -3,6 +3,7 @@
 from pwlact.checks import InputError
 from pwlact_figures.paper import (
     attainable_reward,
+    autoencoders,
     beyond_gaussian,
     certificate,
     common_activations,
@@ -52,6 +53,7 @@ FIGURES: tuple[PaperFigure, ...] = tuple(
         redundant_units,
         layerwise_competition,
         letters_study,
+        autoencoders,
     )
 )
 
