@@ -1,6 +1,5 @@
 """Points in the plane, idx files and image vectors: what they hold, and every way a file can be broken."""
 
-import gzip
 from pathlib import Path
 
 import pytest
@@ -45,44 +44,6 @@ def test_bad_points():
     assert_refused(lambda: draw("rings", 3, -1), "seed", "-1")
 
 
-def test_idx_packed_or_not(tmp_path: Path):
-    array = torch.randint(0, 256, (4, 3, 2), dtype=torch.uint8)
-    (tmp_path / "plain").write_bytes(idx(array))
-    (tmp_path / "packed.gz").write_bytes(gzip.compress(idx(array)))
-    assert torch.equal(read_idx(tmp_path / "plain"), array)
-    assert torch.equal(read_idx(tmp_path / "packed"), array)
-    (tmp_path / "empty").write_bytes(idx(array[:0]))
-    assert read_idx(tmp_path / "empty").shape == (0, 3, 2)
-
-
-@pytest.mark.parametrize(
-    ("content", "parts"),
-    [
-        (b"", ("nothing",)),
-        (b"\x00\x00\x08", ("000008",)),
-        (b"\x00\x00\x0d\x01" + bytes(8), ("00000d01",)),
-        (b"PK\x03\x04 and so on", ("no idx file",)),
-        (b"\x00\x00\x08\x00", ("no idx file",)),
-        (b"\x00\x00\x08\x03" + bytes(8), ("truncated",)),
-        (idx(torch.zeros(3, 4, dtype=torch.uint8))[:-1], ("11 bytes", "12 promised")),
-        (idx(torch.zeros(3, dtype=torch.uint8)) + b"\x00", ("4 bytes", "3 promised")),
-        (b"\x00\x00\x08\x03" + b"\xff" * 12, ("0 bytes", "promised")),
-    ],
-    ids=["empty", "short", "floats", "zip", "no-dimension", "header", "truncated", "longer", "huge"],
-)
-def test_broken_idx(tmp_path: Path, content, parts):
-    (tmp_path / "file").write_bytes(content)
-    assert_refused(lambda: read_idx(tmp_path / "file"), "file", *parts)
-
-
-def test_broken_gzip_and_no_file(tmp_path: Path):
-    whole = gzip.compress(idx(torch.zeros(300, 3, dtype=torch.uint8)))
-    for number, content in enumerate((b"", whole[:20], b"no gzip at all", whole[:-4] + b"\x00" * 4)):
-        (tmp_path / f"a{number}.gz").write_bytes(content)
-        assert_refused(lambda number=number: read_idx(tmp_path / f"a{number}"), f"a{number}.gz")
-    assert_refused(lambda: read_idx(tmp_path / "none"), "none", "none.gz")
-
-
 def test_vectors_of_mnist(tmp_path: Path, monkeypatch):
     write_mnist(tmp_path / "mnist")
     found = load_vectors("mnist", tmp_path, (8, 3, 9))
@@ -125,3 +86,15 @@ def test_bad_vectors(tmp_path: Path, monkeypatch):
     assert_refused(lambda: load_vectors("mnist", folder, (8, 2, 2)), "(12, 4, 3)", "(11,)")
     labels.unlink()
     assert_refused(lambda: load_vectors("mnist", folder, (8, 2, 2)), "train-labels-idx1-ubyte")
+
+
+def test_all_images_of_mnist_can_train(tmp_path: Path):
+    write_mnist(tmp_path)
+    found = load_vectors("mnist", tmp_path, (12, 0, 5))
+    assert [part.x.shape for part in (found.train, found.validation, found.test)] == [(12, 12), (0, 12), (5, 12)]
+    assert found.validation.y.tolist() == []
+    assert_close(found.train.x, load_vectors("mnist", tmp_path, (12, 0, 1)).train.x)
+    # with a few left over, they are in no part
+    assert load_vectors("mnist", tmp_path, (9, 0, 5)).validation.y.shape == (0,)
+    assert_refused(lambda: load_vectors("mnist", tmp_path, (13, 0, 1)), "12", "13 + 0")
+    assert_refused(lambda: load_vectors("mnist", tmp_path, (9, -1, 1)), "validation", "-1")

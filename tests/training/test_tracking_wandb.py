@@ -12,17 +12,14 @@ import pytest
 import wandb
 from asserts import assert_refused
 from PIL import Image
+from tracked_run import EDGES, KNOTS, STEPS, drive, loss_at, record, snapshot
 from wandb.proto import wandb_internal_pb2
 
-from pwlact.training import ActivationHistory, InputHistory, LayerSnapshot
 from pwlact.training.tracking import WandbTracker
 from pwlact.training.tracking.logbook import EPOCH_NUMBERS, STEP_LOSS, TrackerFailed, TrackerStopped
 from pwlact.training.tracking.picture import curve_picture
 
 CONFIG = {"arch": "resnet10", "act_lr": None, "data": {"classes": ["cat", "<b>'dog'</b>"]}, "note": '"x"'}
-KNOTS = np.linspace(-3, 3, 9)
-EDGES = np.linspace(-5, 5, 11)
-STEPS = 30
 
 
 class Doorman(socketserver.ThreadingTCPServer):
@@ -82,58 +79,6 @@ def alone(doorman, tmp_path_factory, monkeypatch):
     monkeypatch.setattr("builtins.input", asked)
     doorman.calls.clear()
     return doorman
-
-
-def record(epoch, **more):
-    return {
-        "epoch": epoch,
-        "train_loss": 2.0 / epoch,
-        "train_accuracy": 0.1 * epoch,
-        "val_loss": 2.5 / epoch,
-        "val_accuracy": 0.09 * epoch,
-        "seconds": 3.0,
-        "images_per_second": 1000.0 + epoch,
-    } | more
-
-
-def snapshot(epoch):
-    counts = np.random.default_rng(epoch).integers(0, 50, (2, 10))
-    return LayerSnapshot(KNOTS, {"layer0": np.maximum(KNOTS, 0) * (1 + epoch)}, EDGES, {"layer0": counts})
-
-
-def loss_at(step):
-    return 3.0 / (1 + step)
-
-
-def store(folder, epoch):
-    films = ActivationHistory(KNOTS), InputHistory(EDGES)
-    for e in range(epoch + 1):
-        films[0].append(snapshot(e).values)
-        films[1].append(snapshot(e).counts)
-    films[0].write(folder / "activations.npz")
-    films[1].write(folder / "inputs.npz")
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(record(e)) + "\n" for e in range(1, epoch + 1)))
-
-
-def drive(tracker, done, epochs, stop_after=None):
-    """Tell the tracker a run as `fit` and `run` do; stop after so many steps of this part."""
-    store(tracker.folder, done)
-    tracker.begin(done, epochs, STEPS)
-    try:
-        if not done:
-            tracker.layers(0, snapshot(0))
-        step = done * STEPS
-        for epoch in range(done + 1, epochs + 1):
-            for _ in range(STEPS):
-                step += 1
-                tracker.step(8, 100.0, loss_at(step))
-                if stop_after is not None and step - done * STEPS == stop_after:
-                    return
-            store(tracker.folder, epoch)
-            tracker.layers(epoch, snapshot(epoch))
-            tracker.epoch(record(epoch))
-    finally:
-        tracker.end()
 
 
 def parts(folder):
