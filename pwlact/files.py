@@ -1,4 +1,4 @@
-"""Writing files whole or not at all: a temporary file beside the target, then a rename."""
+"""Files written whole or not at all, by a temporary file beside the target and a rename; JSON, and reading it back."""
 
 import json
 import math
@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
+
+from pwlact.checks import InputError
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -35,6 +37,28 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` to `path` in UTF-8, whole or not at all."""
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def read_object(path: Path, remedy: str = "") -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is damaged: the end of the error.
+
+    Raises:
+        InputError: it cannot be read, or holds something else.
+    """
+    end = f"; {remedy}" if remedy else ""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged: not JSON{end}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path} is damaged: not a JSON object{end}")
+    return content
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from pwlact.files import to_json, write_atomically, write_text
+from pwlact.checks import InputError
+from pwlact.files import read_object, to_json, write_atomically, write_text
 
 OLD, NEW = b"old content", b"new"
 
@@ -160,3 +161,28 @@ def test_json_leaves_its_input_alone_and_indents():
 
 def test_json_keeps_every_digit():
     assert json.loads(to_json([0.1 + 0.2, 5e-324, 1e308])) == [0.1 + 0.2, 5e-324, 1e308]
+
+
+def test_an_object_is_read_back(tmp_path):
+    write_text(tmp_path / "a.json", to_json({"x": [1, math.nan]}))
+    assert read_object(tmp_path / "a.json") == {"x": [1, None]}
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [(b"", "not JSON"), (b'{"x": ', "not JSON"), (b"\xff\xfe", "not JSON"), (b"[" * 100_000, "not JSON"),
+     (b"[1]", "not a JSON object"), (b"null", "not a JSON object")],
+)  # fmt: skip
+def test_what_is_no_object_is_refused_with_the_way_out(tmp_path, content, what):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(InputError, match=rf"a\.json is damaged: {what}; start over$"):
+        read_object(tmp_path / "a.json", "start over")
+    with pytest.raises(InputError, match=f"{what}$"):
+        read_object(tmp_path / "a.json")
+
+
+def test_what_cannot_be_read_says_why(tmp_path):
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        read_object(tmp_path / "none.json")
+    with pytest.raises(InputError, match="cannot be read: Is a directory"):
+        read_object(tmp_path)

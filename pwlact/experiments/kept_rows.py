@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from pwlact.checks import InputError
-from pwlact.files import to_json, write_text
+from pwlact.files import read_object, to_json, write_text
 
 FILE_NAME = "rows.json"
+_REMEDY = "start over with --force"
 Row = dict[str, Any]
 Progress = Callable[[int, int], None]
 
@@ -77,12 +78,7 @@ def forget(folder: Path) -> None:
 def _read(file: Path) -> dict[str, Row]:
     if not file.exists():
         return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{file} is damaged: not JSON; start over with --force") from error
-    if not isinstance(content, dict) or not all(isinstance(row, dict) for row in content.values()):
-        raise InputError(f"{file} is damaged: not rows by name; start over with --force")
+    content = read_object(file, _REMEDY)
+    if not all(isinstance(row, dict) for row in content.values()):
+        raise InputError(f"{file} is damaged: not rows by name; {_REMEDY}")
     return content

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from pwlact.checks import InputError
-from pwlact.files import to_json, write_text
+from pwlact.files import read_object, to_json, write_text
 from pwlact.training import checkpoint
 from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
 from pwlact.training.activation_history import ActivationHistory, read_activations
@@ -173,7 +173,7 @@ class RunFolder:
             )
 
     def _check_same(self, config: dict[str, Any]) -> None:
-        old = _read_json(self.path / CONFIG)
+        old = read_object(self.path / CONFIG)
         for key in [*config, *(key for key in old if key not in config)]:
             if key not in FREE_KEYS and old.get(key) != config.get(key):
                 raise InputError(
@@ -208,7 +208,7 @@ def read_result(path: Path) -> dict[str, Any]:
     file = path / RESULT
     if not file.exists():
         raise InputError(f"{path} holds no finished run: {RESULT} is not there")
-    return _read_json(file)
+    return read_object(file)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -220,16 +220,4 @@ def read_config(path: Path) -> dict[str, Any]:
     file = path / CONFIG
     if not file.exists():
         raise InputError(f"{path} holds no run of `pwlact cifar`: {CONFIG} is not there")
-    return _read_json(file)
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{path} is damaged: not JSON") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{path} is damaged: not a JSON object")
-    return content
+    return read_object(file)

@@ -1,11 +1,10 @@
 """Committed results of long runs, as the figures read them."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pwlact.checks import InputError
+from pwlact.files import read_object
 from pwlact.training import ActivationHistory, read_activations
 
 COMMITTED = Path(__file__).resolve().parents[2] / "results"
@@ -33,15 +32,9 @@ class Results:
             InputError: the file is damaged.
         """
         path = self.folder / f"{name}.json"
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise MissingResultError(f"{path} is not there: `{command}` makes it") from None
-        except ValueError as error:
-            raise InputError(f"{path} is no JSON: {error}; `{command}` makes it anew") from error
-        if not isinstance(record, dict):
-            raise InputError(f"{path} must hold one JSON object; `{command}` makes it anew")
-        return record
+        if not path.is_file():
+            raise MissingResultError(f"{path} is not there: `{command}` makes it")
+        return read_object(path, f"`{command}` makes it anew")
 
     def first(self, names: tuple[str, ...], command: str) -> str:
         """The first of `names` that is there, the best first.

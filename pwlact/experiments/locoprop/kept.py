@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pwlact.checks import InputError
-from pwlact.files import to_json, write_text
+from pwlact.files import read_object, to_json, write_text
 
 Record = dict[str, Any]
 FOLDERS = ("tuning", "runs", "timing")
@@ -53,7 +52,7 @@ class Kept:
             text = to_json(make()) + "\n"
             place.parent.mkdir(parents=True, exist_ok=True)
             write_text(place, text)
-        return _read(place)
+        return read_object(place, "remove it, and --resume makes it anew")
 
     def forget(self) -> None:
         """Remove all, so that the next run starts over."""
@@ -64,15 +63,3 @@ class Kept:
 
     def _place(self, part: str, name: str) -> Path:
         return (self._folder or Path()) / part / f"{name}.json"
-
-
-def _read(file: Path) -> Record:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise InputError(f"{file} is damaged: not JSON; remove it, and --resume makes it anew") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} is damaged: no JSON object; remove it, and --resume makes it anew")
-    return content

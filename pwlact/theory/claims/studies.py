@@ -1,6 +1,5 @@
 """Committed results of long runs: what the claims about trained networks are measured from."""
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pwlact.checks import InputError
+from pwlact.files import read_object
 from pwlact.theory.claims.ledger import Measurement
 
 RESULTS = Path(__file__).resolve().parents[3] / "figures" / "results"
@@ -39,12 +39,7 @@ def read_study(name: str) -> Study | None:
     path = _folder.get() / f"{name}.json"
     if not path.is_file():
         return None
-    try:
-        study = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is no JSON: {error}; run its command again") from error
-    if not isinstance(study, dict):
-        raise InputError(f"{path} must hold one JSON object; run its command again")
+    study = read_object(path, "run its command again")
     # a run's own record has its outcome at the top, a study of several under "summary"
     return {**study, **study.get("summary", {})}
 
