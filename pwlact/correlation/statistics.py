@@ -9,8 +9,8 @@ from torch import Tensor
 
 from pwlact import checks
 from pwlact.moments import GaussianMixture, gaussian_hat_moments
-from pwlact.pwl.evaluate import gradient
 from pwlact.pwl.knots import Knots
+from pwlact.pwl.operation.evaluate import gradient
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from pwlact import checks
-from pwlact.pwl import autograd, operator
-from pwlact.pwl.evaluate import known_grid
+from pwlact.pwl.operation import autograd, operator
+from pwlact.pwl.operation.evaluate import known_grid
 
 _TYPES = {torch.float64, torch.float32, torch.bfloat16, torch.float16}
 

@@ -13,7 +13,8 @@ from cases import LAYOUTS, NOT_DENSE
 from torch._subclasses import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from pwlact.pwl import PiecewiseLinearActivation, operator, pwl
+from pwlact.pwl import PiecewiseLinearActivation, pwl
+from pwlact.pwl.operation import operator
 
 from . import compiling
 

@@ -7,7 +7,7 @@ subclasses, lazy views. `autograd` gives them their derivatives.
 import torch
 from torch import Tensor
 
-from pwlact.pwl.evaluate import evaluate, gradient
+from pwlact.pwl.operation.evaluate import evaluate, gradient
 
 _library = torch.library.Library("pwlact", "DEF")
 _library.define("pwl(Tensor x, Tensor values, float low, float high, int channel_dim) -> Tensor")

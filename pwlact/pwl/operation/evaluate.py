@@ -7,7 +7,7 @@ from torch import Tensor
 
 from pwlact.pwl.kernels import backends
 from pwlact.pwl.knots import Knots
-from pwlact.pwl.memory import Memory
+from pwlact.pwl.operation.memory import Memory
 
 Grid = tuple[float, float, int]
 """low, high and channel_dim, as every function here takes them."""

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from pwlact.pwl import batching, operator
-from pwlact.pwl.evaluate import slope_gradient
+from pwlact.pwl.operation import batching, operator
+from pwlact.pwl.operation.evaluate import slope_gradient
 
 Forward = TypeVar("Forward", bound=Callable[..., Any])
 

@@ -1,0 +1,1 @@
+"""How the operation reaches torch: kernels on tensors of any layout, operators, derivatives, batches."""
