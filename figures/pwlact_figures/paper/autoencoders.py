@@ -12,7 +12,10 @@ from pwlact_figures.paper.results import Results
 from pwlact_figures.style import PAGE_INCHES
 
 RESULT = "locoprop/mnist"
-COMMAND = "pwlact locoprop --results figures/results/locoprop"
+COMMAND = (
+    "pwlact locoprop --steps 500 --tuning-steps 50 --rates 4 --points 20 --measured 5000 "
+    "--results figures/results/locoprop"
+)
 _PANELS = (("train", False, "over steps"), ("train", True, "over time"), ("test", False, "test images"))
 
 

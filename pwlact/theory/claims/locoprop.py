@@ -143,6 +143,7 @@ LOCOPROP_CLAIMS: tuple[Claim, ...] = (
         "second-order",
         "LocoProp is competitive with second-order methods on a deep autoencoder",
         from_studies(_autoencoder, AUTOENCODER),
-        "pwlact locoprop --results figures/results/locoprop",
+        "pwlact locoprop --steps 500 --tuning-steps 50 --rates 4 --points 20 --measured 5000 "
+        "--results figures/results/locoprop",
     ),
 )
