@@ -35,9 +35,9 @@ def test_rows_by_verdict(pwlact) -> None:
     found = {name: pwlact(*arguments, name).json["claims"] for name in ("fails", "holds-with-a-correction")}
     assert {row["verdict"] for row in found["fails"]} == {"fails"}
     assert {row["verdict"] for row in found["holds-with-a-correction"]} == {"holds with a correction"}
-    waiting = pwlact("claims", "--seed-paper", "dualistic-view-and-locoprop", "--json", "--verdict", "not yet measured")
+    waiting = pwlact("claims", "--id", "correlation-vgg11-accuracy", "--json", "--verdict", "not yet measured")
     assert {row["measured"] for row in waiting.json["claims"]} == {""}
-    assert "pwlact locoprop" in waiting.stderr
+    assert "pwlact study" in waiting.stderr
 
 
 @pytest.mark.parametrize(
