@@ -1,6 +1,8 @@
 """Rows computed by several processes at once; each computes with one thread, and loads the images for itself."""
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import asdict
@@ -99,8 +101,19 @@ def _shared(
 
 
 def _begin(config: LettersConfig, directory: Path | None, ticks: Any) -> None:
+    end_with_parent()
     torch.set_num_threads(1)
     _at_work.update(tasks=tasks(config, load_parts(config, directory)), ticks=ticks)
+
+
+def end_with_parent() -> None:
+    """From now on this process ends as soon as the one that started it has, however that came about.
+
+    A parent that is killed outright cannot tell its helpers, which would otherwise compute on, and then wait for ever.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 
 
 def _row(name: str) -> Row:
