@@ -24,8 +24,11 @@ demo: $(VENV)/.runtime
 data: $(VENV)/.runtime
 	SHARED_DATA='$(SHARED_DATA)' BIN='$(BIN)' sh tools/prepare-data.sh
 
+# freed memory is kept: on Linux, mapping it anew costs a seventh of the time
+KEEP_MEMORY := MALLOC_MMAP_THRESHOLD_=134217728 MALLOC_TRIM_THRESHOLD_=4000000000
+
 test: $(VENV)/.development data
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+	$(KEEP_MEMORY) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
 check: $(VENV)/.development
 	$(BIN)/ruff format --check .
