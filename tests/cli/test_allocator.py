@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import pytest
 
@@ -27,10 +28,16 @@ print(faults(10))
 """
 
 
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests themselves may run with settings of memory."""
+    for name in [name for name in os.environ if name.startswith(allocator.OWN_SETTINGS)]:
+        monkeypatch.delenv(name)
+
+
 def run(argument: str) -> tuple[str, int]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(allocator.OWN_SETTINGS)}
     command = [sys.executable, "-c", FAULTS, argument]
-    told, faults = subprocess.run(command, env=clean, capture_output=True, text=True, check=True).stdout.split()
+    told, faults = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     return told, int(faults)
 
 
@@ -42,14 +49,28 @@ def test_large_tensors_come_from_memory_that_is_there() -> None:
     assert faults < 100 < 1000 < usual
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[str | None]:
+    """Libraries that were loaded, in the place of glibc."""
+    names: list[str | None] = []
+    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: names.append(name) or Mock())
+    monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("glibc", "2.36"))
+    return names
+
+
+def test_glibc_is_told(asked: list[str | None]) -> None:
+    assert allocator.keep_freed_memory()
+    assert asked == [None]
+
+
 @pytest.mark.parametrize("name", ["MALLOC_ARENA_MAX", "GLIBC_TUNABLES", "LD_PRELOAD"])
-def test_settings_of_the_users_own_stand(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_of_the_users_own_stand(name: str, asked: list[str | None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "")
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("the allocator was set"))
     assert not allocator.keep_freed_memory()
+    assert not asked
 
 
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_c_library_is_left_alone(asked: list[str | None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr(allocator.ctypes, "CDLL", lambda name: pytest.fail("the allocator was set"))
     assert not allocator.keep_freed_memory()
+    assert not asked
