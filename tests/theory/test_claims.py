@@ -207,8 +207,16 @@ def verdict_of(name: str) -> Verdict:
     return evaluate([claim_of(name)])[0].verdict
 
 
-def run_record(accuracy: float, r2: float = 0.995, betas: tuple[float, ...] = (1.5,) * 3 + (2.5,) * 4) -> dict:
-    layers = [{"name": f"layer{i}", "beta": beta, "x0": 0.0, "r2": r2} for i, beta in enumerate(betas)]
+def run_record(
+    accuracy: float,
+    r2: float = 0.995,
+    betas: tuple[float, ...] = (1.5,) * 3 + (2.5,) * 4,
+    untold: tuple[int, ...] = (),
+) -> dict:
+    layers = [
+        {"name": f"layer{i}", "beta": beta, "x0": 0.0, "r2": r2, "identifiable": i not in untold}
+        for i, beta in enumerate(betas)
+    ]
     history = [{"epoch": i + 1, "val_accuracy": accuracy * (1 - 0.5**i)} for i in range(20)]
     score = {"accuracy": accuracy, "n": 10_000}
     return {"test": score, "val": score, "layers": layers, "history": history}
@@ -318,7 +326,23 @@ def test_layer_rows_read_the_layers(results: Path) -> None:
     names = ("layer-beta-early", "layer-beta-mid", "layer-beta-late", "layer-progression", "resnet10-cleaner")
     found = [verdict_of(f"correlation-{name}") for name in (*names, "vgg11-swish-layers", "resnet10-faster")]
     assert found == [HOLDS, HOLDS, FAILS, HOLDS, HOLDS, FAILS, FAILS]
-    assert "mean beta of layers 7 to 8, 3 seeds" in claim_of("correlation-layer-beta-late").measure().text
+    late = claim_of("correlation-layer-beta-late").measure().text
+    assert "mean beta of layers 7 to 8, 3 seeds, from 7 to 8: 7.5" in late
+    assert "0 more of 6 fits" in late
+
+
+def test_betas_that_a_fit_does_not_tell_do_not_count(results: Path) -> None:
+    names = [f"correlation-{name}" for name in ("layer-beta-mid", "layer-beta-late", "layer-progression")]
+    betas = (1.4, 1.5, 1.7, 0.2, 2.5, 2.6, 0.2, 3.5, 4.0)
+    put_seeds(results, "resnet10-backprop", run_record(0.9, betas=betas))
+    assert [verdict_of(name) for name in names] == [FAILS, HOLDS, HOLDS]
+    put_seeds(results, "resnet10-backprop", run_record(0.9, betas=betas, untold=(3, 6)))
+    assert [verdict_of(name) for name in names] == [HOLDS, HOLDS, HOLDS]
+    assert "6 more of 12 fits tell none" in claim_of(names[0]).measure().text
+    put_seeds(results, "resnet10-backprop", run_record(0.9, betas=betas, untold=(6, 7, 8)))
+    assert [verdict_of(name) for name in names] == [FAILS, FAILS, FAILS]
+    for name in names[1:]:
+        assert "tell no beta, of" in claim_of(name).measure().text
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"test": {}}', '{"test": 3}'])

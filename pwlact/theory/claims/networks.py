@@ -70,19 +70,32 @@ def _all_swish(*studies: Study) -> Measurement:
     return weigh(above(f"least R^2 of a Swish fit over {len(r2)} layers of {len(studies)} runs", min(r2), 0.99))
 
 
-def _betas(study: Study, first: int, last: int) -> float:
-    return float(np.mean([layer["beta"] for layer in study["layers"][first : last + 1]]))
+def _betas(studies: tuple[Study, ...], first: int, last: int) -> tuple[np.ndarray, int]:
+    """Betas that can be read off the Swish fits of these layers, all runs together, and the number of fits.
+
+    Where x0 or beta ends at the bound of the search, the curve is no Swish and the number means nothing.
+    """
+    fits = [layer for study in studies for layer in study["layers"][first : last + 1]]
+    return np.array([fit["beta"] for fit in fits if fit["identifiable"]]), len(fits)
+
+
+def _untold(where: str, fits: int) -> Measurement:
+    """No fit tells a beta: whatever was claimed of it fails."""
+    return weigh(below(f"Swish fits of {where}, that tell no beta, of {fits}", fits, fits - 1))
 
 
 def _layer_beta(first: int, last: int, low: float, high: float) -> Any:
     def measure(*studies: Study) -> Measurement:
         last_there = min(last, len(studies[0]["layers"]) - 1)
-        betas = [_betas(study, first, last_there) for study in studies]
-        name = (
-            f"mean beta of layers {first} to {last_there}, {len(betas)} seeds, "
-            f"standard deviation {np.std(betas, ddof=1):.2g}"
+        betas, fits = _betas(studies, first, last_there)
+        where = f"layers {first} to {last_there}, {len(studies)} seeds"
+        if len(betas) == 0:
+            return _untold(where, fits)
+        return weigh(
+            above(f"mean beta of {where}, from {betas.min():.2g} to {betas.max():.2g}", betas.mean(), low),
+            below("the same", betas.mean(), high),
+            note=f"{fits - len(betas)} more of {fits} fits tell none",
         )
-        return weigh(above(name, np.mean(betas), low), below("the same", np.mean(betas), high))
 
     return measure
 
@@ -90,9 +103,18 @@ def _layer_beta(first: int, last: int, low: float, high: float) -> Any:
 def _broad_to_sharp(*studies: Study) -> Measurement:
     layers = len(studies[0]["layers"])
     third = max(layers // 3, 1)
-    ratios = [_betas(study, layers - third, layers - 1) / _betas(study, 0, third - 1) for study in studies]
-    what = f"beta of the last third of {layers} layers over that of the first third, mean of {len(ratios)} seeds"
-    return weigh(above(what, np.mean(ratios), 1.0), above("the least of them", min(ratios), 1.0, core=False))
+    (early, fits), (late, _) = _betas(studies, 0, third - 1), _betas(studies, layers - third, layers - 1)
+    for name, betas in (("first", early), ("last", late)):
+        if len(betas) == 0:
+            return _untold(f"the {name} third of {layers} layers, {len(studies)} seeds", fits)
+    return weigh(
+        above(
+            f"mean beta of the last third of {layers} layers over that of the first third, {len(studies)} seeds",
+            late.mean() / early.mean(),
+            1.0,
+        ),
+        note=f"{fits - len(early)} more of {fits} fits in the first third, {fits - len(late)} in the last tell none",
+    )
 
 
 def _faster(*studies: Study) -> Measurement:
