@@ -251,13 +251,21 @@ def test_networks_are_measured_from_their_result_files(results: Path) -> None:
 def test_kinds_are_compared_seed_by_seed(results: Path) -> None:
     name = "correlation-local-equals-backprop"
     put_seeds(results, "resnet10-backprop", *(run_record(accuracy) for accuracy in (0.80, 0.81, 0.82)))
+    put_seeds(results, "vgg11-backprop", run_record(0.80))
+    put_seeds(results, "vgg11-local", run_record(0.796))
     put(results, "resnet10-local-w0.25-s0", run_record(0.85))
     assert verdict_of(name) is UNMEASURED  # one seed is no comparison
     for locals_, verdict in (((0.80, 0.80, 0.82), HOLDS), ((0.79, 0.80, 0.82), FAILS)):
         put_seeds(results, "resnet10-local", *map(run_record, locals_))
         assert verdict_of(name) is verdict
+    put_seeds(results, "vgg11-local", run_record(0.79))
+    assert verdict_of(name) is FAILS
+    put_seeds(results, "resnet10-local", run_record(0.85))
+    assert verdict_of(name) is CORRECTED
+    put_seeds(results, "resnet10-local", *(run_record(accuracy) for accuracy in (0.79, 0.80, 0.82)))
     text = evaluate([claim_of(name)])[0].to_dict()["measured"]
-    assert "mean of 3 seeds, standard error 0.33" in text
+    assert "ResNet-10, mean of 3 seeds, standard error 0.33" in text
+    assert "VGG-11, mean of 3 seeds, standard error 0, n" in text
     assert ": -0.6667 (" in text
 
 
