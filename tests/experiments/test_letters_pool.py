@@ -33,10 +33,10 @@ def test_a_helper_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "parent.py"]
     parent = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True)
     assert parent.stdout is not None
-    helper = int(parent.stdout.readline())
-    os.kill(helper, 0)
-    parent.kill()
     try:
+        helper = int(parent.stdout.readline())
+        os.kill(helper, 0)
+        parent.kill()
         # both hold the pipe: it ends when neither is there
         assert parent.communicate(timeout=30) == ("", None)
     finally:

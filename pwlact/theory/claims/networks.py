@@ -77,17 +77,18 @@ def _all_swish(*studies: Study) -> Measurement:
 
 
 def _betas(studies: tuple[Study, ...], first: int, last: int) -> tuple[np.ndarray, int]:
-    """Betas that can be read off the Swish fits of these layers, all runs together, and the number of fits.
+    """Betas of the Swish fits of these layers, all runs together, and the number of fits.
 
-    Where x0 or beta ends at the bound of the search, the curve is no Swish and the number means nothing.
+    Where a fit ends at a bound of the search, the curve is no Swish and the number means nothing. Those with a large
+    standard error stay: they are the larger ones, and a mean without them would lie too low.
     """
     fits = [layer for study in studies for layer in study["layers"][first : last + 1]]
-    return np.array([fit["beta"] for fit in fits if fit["identifiable"]]), len(fits)
+    return np.array([fit["beta"] for fit in fits if not fit["at_bound"]]), len(fits)
 
 
-def _untold(where: str, fits: int) -> Measurement:
-    """No fit tells a beta: whatever was claimed of it fails."""
-    return weigh(below(f"Swish fits of {where}, that tell no beta, of {fits}", fits, fits - 1))
+def _no_betas(where: str, fits: int) -> Measurement:
+    """There is no beta at all: whatever was claimed of it fails."""
+    return weigh(below(f"Swish fits of {where}, that end at a bound of the search, of {fits}", fits, fits - 1))
 
 
 def _layer_beta(first: int, last: int, low: float, high: float) -> Any:
@@ -96,11 +97,11 @@ def _layer_beta(first: int, last: int, low: float, high: float) -> Any:
         betas, fits = _betas(studies, first, last_there)
         where = f"layers {first} to {last_there}, {len(studies)} seeds"
         if len(betas) == 0:
-            return _untold(where, fits)
+            return _no_betas(where, fits)
         return weigh(
             above(f"mean beta of {where}, from {betas.min():.2g} to {betas.max():.2g}", betas.mean(), low),
             below("the same", betas.mean(), high),
-            note=f"{fits - len(betas)} more of {fits} fits tell none",
+            note=f"{fits - len(betas)} more of {fits} fits end at a bound of the search",
         )
 
     return measure
@@ -112,14 +113,15 @@ def _broad_to_sharp(*studies: Study) -> Measurement:
     (early, fits), (late, _) = _betas(studies, 0, third - 1), _betas(studies, layers - third, layers - 1)
     for name, betas in (("first", early), ("last", late)):
         if len(betas) == 0:
-            return _untold(f"the {name} third of {layers} layers, {len(studies)} seeds", fits)
+            return _no_betas(f"the {name} third of {layers} layers, {len(studies)} seeds", fits)
     return weigh(
         above(
             f"mean beta of the last third of {layers} layers over that of the first third, {len(studies)} seeds",
             late.mean() / early.mean(),
             1.0,
         ),
-        note=f"{fits - len(early)} more of {fits} fits in the first third, {fits - len(late)} in the last tell none",
+        note=f"of {fits} fits each, {fits - len(early)} of the first third and {fits - len(late)} of the last end at a "
+        "bound of the search and do not count",
     )
 
 
