@@ -24,7 +24,8 @@ def compare(
     """Compare finished runs of `pwlact cifar`: accuracies by group, and how far apart their means are.
 
     Runs equal in every setting but the seed form a group. Its accuracy is the mean over the seeds, ± one standard
-    deviation; its distance to the first group is over the seeds that both have, ± one standard error.
+    deviation; its distance to the first group is over the seeds that both have, ± one standard error. "last 5" is the
+    mean of a run's last five epochs on validation: a single epoch swings where the rate is constant.
     """
     from pwlact.experiments.comparison import compare as compare_runs
     from pwlact_cli.console import emit
@@ -53,6 +54,7 @@ def _write(comparison: dict[str, Any], out: Path) -> None:
 
 
 def _describe(comparison: dict[str, Any]) -> None:
+    from pwlact.experiments.comparison import LATE
     from pwlact_cli.console import say, table
 
     title = f"{_count(comparison['runs'], 'finished run')} in {_count(comparison['groups'], 'group')}, accuracies in %"
@@ -60,9 +62,11 @@ def _describe(comparison: dict[str, Any]) -> None:
         "group",
         "seeds",
         "validation",
+        f"last {LATE}",
         "test",
-        "validation - first",
-        "test - first",
+        "validation\n- first",
+        f"last {LATE}\n- first",
+        "test\n- first",
         "loss",
         "images/s",
         "min R^2",
@@ -78,8 +82,10 @@ def _cells(group: dict[str, Any], name: str) -> tuple[str, ...]:
         name,
         str(len(group["seeds"])),
         _percent(group["val_mean"], group["val_sd"]),
+        _percent(group["late_mean"], group["late_sd"]),
         _percent(group["test_mean"], group["test_sd"]),
         _percent(apart.get("val_mean"), apart.get("val_se"), sign="+"),
+        _percent(apart.get("late_mean"), apart.get("late_se"), sign="+"),
         _percent(apart.get("test_mean"), apart.get("test_se"), sign="+"),
         "-" if group["train_loss"] is None else f"{group['train_loss']:.3f}",
         "-" if group["images_per_second"] is None else f"{group['images_per_second']:,.0f}",

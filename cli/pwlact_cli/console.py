@@ -16,7 +16,7 @@ def console() -> "Console":
     from rich.console import Console
 
     # a log or a pipe has no width: wide enough there for every table
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 120)
+    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 160)
 
 
 def say(text: str = "") -> None:

@@ -17,6 +17,9 @@ from pwlact.training import read_result
 from pwlact.training.run_folder import CONFIG, RESULT
 
 PARTS = ("val", "test")
+SCORES = ("val", "late", "test")
+LATE = 5
+"""Epochs at the end over which a run's late validation accuracy is averaged."""
 IGNORED = frozenset({"arch", "mode", "seed", "device", "compile", "keep_epochs", "data"})
 """Keys of a config that are known from elsewhere, or do not change what is trained."""
 OF_LOCAL = frozenset({"estimator", "solver", "smoothness", "positions", "memory", "every"})
@@ -37,8 +40,13 @@ class _Run:
     def seed(self) -> int | None:
         return self.result.get("seed")
 
-    def score(self, part: str) -> float | None:
-        return _number(self.result[part].get("accuracy"))
+    def score(self, name: str) -> float | None:
+        """An accuracy in `SCORES`."""
+        return self._late() if name == "late" else _number(self.result[name].get("accuracy"))
+
+    def _late(self) -> float | None:
+        known = _known(_number(record.get("val_accuracy")) for record in self.result["history"][-LATE:])
+        return mean(known) if len(known) == LATE else None
 
     def images(self, part: str) -> int | None:
         return self.result[part].get("n")
@@ -53,14 +61,17 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
 
     Returns:
         JSON-able; None where a run has no such thing. runs: [{path, arch, mode, width, seed, epochs, sharing,
-        estimator, act_lr, parameters, val_accuracy, val_se, val_n, test_accuracy, test_se, test_n, train_loss (nats),
-        images_per_second, r2_min, group, curves}]; accuracies from 0 to 1; val_se and test_se as of
-        `binomial_error`; r2_min of the worst Swish fit; group an index; curves {epoch, train_loss, val_accuracy}.
-        groups: [{name, settings, seeds, n_runs, val_mean, val_sd, val_se, val_n, test_mean, test_sd, test_se, test_n,
-        train_loss, images_per_second, r2_min, to_first}]: the settings that differ between the runs (act_lr None:
-        the mode's own); mean and standard deviation (n - 1) over the seeds, and the binomial error of one run at
-        that mean; to_first {seeds, val_mean, val_se, test_mean, test_se}: mean and standard error of the differences
-        to the first group over the seeds that both have, None in the first.
+        estimator, act_lr, parameters, val_accuracy, val_se, val_n, late_accuracy, test_accuracy, test_se, test_n,
+        train_loss (nats), images_per_second, r2_min, group, curves}]; accuracies from 0 to 1; val_se and test_se as of
+        `binomial_error`; late_accuracy the mean of the last `LATE` epochs on validation, as one epoch swings at a
+        constant rate (None of shorter runs); r2_min of the worst Swish fit; group an index; curves {epoch,
+        train_loss, val_accuracy}.
+        groups: [{name, settings, seeds, n_runs, val_mean, val_sd, val_se, val_n, late_mean, late_sd, test_mean,
+        test_sd, test_se, test_n, train_loss, images_per_second, r2_min, to_first}]: the settings that differ between
+        the runs (act_lr None: the mode's own); mean and standard deviation (n - 1) over the seeds, and the binomial
+        error of one run at that mean; to_first {seeds, val_mean, val_se, late_mean, late_se, test_mean, test_se}:
+        mean and standard error of the differences to the first group over the seeds that both have, None in the
+        first.
         notes: what was left out, and what forbids to read much into a difference.
 
     Raises:
@@ -169,7 +180,8 @@ def _differing(settings: list[dict[str, Any]]) -> list[str]:
 def _names(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
     names: list[str] = []
     for chosen in settings:
-        rest = [f"{key}={_shown(key, chosen[key])}" for key in keys if key != "mode" and key in chosen]
+        told = [key for key in keys if key in chosen and key != "mode" and not _own(key, chosen[key])]
+        rest = [_shown(key, chosen[key]) if key == "arch" else f"{key}={_shown(key, chosen[key])}" for key in told]
         name = " ".join([chosen["mode"], *rest])
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
@@ -177,8 +189,13 @@ def _names(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
 
 def _shown(key: str, value: Any) -> str:
     if value is None:
-        return {"act_lr": "default", "limit": "all"}.get(key, "unknown")
+        return "all" if key == "limit" else "unknown"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _own(key: str, value: Any) -> bool:
+    """Whether it is the mode's own rate, which needs no telling."""
+    return key == "act_lr" and value is None
 
 
 def _row(run: _Run) -> dict[str, Any]:
@@ -195,6 +212,7 @@ def _row(run: _Run) -> dict[str, Any]:
     for part in PARTS:
         accuracy, n = run.score(part), run.images(part)
         row |= {f"{part}_accuracy": accuracy, f"{part}_se": binomial_error(accuracy, n), f"{part}_n": n}
+    row |= {"late_accuracy": run.score("late")}
     row |= {"train_loss": _train_loss(run), "images_per_second": _rate(run), "r2_min": _worst_fit(run)}
     keys = ("epoch", "train_loss", "val_accuracy")
     return row | {"curves": {key: [_number(record.get(key)) for record in history] for key in keys}}
@@ -202,12 +220,13 @@ def _row(run: _Run) -> dict[str, Any]:
 
 def _summary(group: list[_Run]) -> dict[str, Any]:
     summary: dict[str, Any] = {"seeds": list(_by_seed(group, _train_loss)), "n_runs": len(group)}
+    for name in SCORES:
+        scores = _known(_scores(group, name).values())
+        summary[f"{name}_mean"] = mean(scores) if scores else None
+        summary[f"{name}_sd"] = stdev(scores) if len(scores) > 1 else None
     for part in PARTS:
-        scores = _known(_scores(group, part).values())
-        middle, n = mean(scores) if scores else None, group[0].images(part)
-        spread = stdev(scores) if len(scores) > 1 else None
-        summary |= {f"{part}_mean": middle, f"{part}_sd": spread}
-        summary |= {f"{part}_se": binomial_error(middle, n), f"{part}_n": n}
+        n = group[0].images(part)
+        summary |= {f"{part}_se": binomial_error(summary[f"{part}_mean"], n), f"{part}_n": n}
     for name, value in (("train_loss", _train_loss), ("images_per_second", _rate)):
         values = _known(_by_seed(group, value).values())
         summary[name] = mean(values) if values else None
@@ -217,12 +236,12 @@ def _summary(group: list[_Run]) -> dict[str, Any]:
 def _differences(group: list[_Run], first: list[_Run]) -> dict[str, Any]:
     """Of the seeds that both groups have, since what a seed draws is then the same in both."""
     found: dict[str, Any] = {"seeds": [seed for seed in _scores(group, "val") if seed in _scores(first, "val")]}
-    for part in PARTS:
-        ours, theirs = _scores(group, part), _scores(first, part)
+    for name in SCORES:
+        ours, theirs = _scores(group, name), _scores(first, name)
         pairs = [(ours[seed], theirs[seed]) for seed in found["seeds"]]
         apart = [one - other for one, other in pairs if one is not None and other is not None]
-        found[f"{part}_mean"] = mean(apart) if apart else None
-        found[f"{part}_se"] = stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else None
+        found[f"{name}_mean"] = mean(apart) if apart else None
+        found[f"{name}_se"] = stdev(apart) / math.sqrt(len(apart)) if len(apart) > 1 else None
     return found
 
 
@@ -257,8 +276,8 @@ def _by_seed(group: list[_Run], value: Callable[[_Run], float | None]) -> dict[i
     return found
 
 
-def _scores(group: list[_Run], part: str) -> dict[int | None, float | None]:
-    return _by_seed(group, lambda run: run.score(part))
+def _scores(group: list[_Run], name: str) -> dict[int | None, float | None]:
+    return _by_seed(group, lambda run: run.score(name))
 
 
 def _train_loss(run: _Run) -> float | None:

@@ -20,12 +20,12 @@ def study(tmp_path: Path) -> Path:
                 "mode": mode,
                 "seed": seed,
                 "parameters": 5,
-                "history": [RECORD | {"epoch": e} for e in (1, 2)],
+                "history": [RECORD | {"epoch": e} for e in range(6)],
                 "val": {"accuracy": 0.6 + shift + 0.02 * seed, "n": 5000},
                 "test": {"accuracy": 0.5 + 2 * shift + 0.01 * seed, "n": 1000},
                 "layers": [{"r2": 0.75}] if mode == "local" else [],
                 "images_per_second": 1234.5,
-                "config": {"width": 0.25, "epochs": 2},
+                "config": {"width": 0.25, "epochs": 6},
             }
             (folder / "result.json").write_text(json.dumps(result))
     (tmp_path / "study" / "later").mkdir()
@@ -37,9 +37,13 @@ def test_table(pwlact, study: Path) -> None:
     outcome = pwlact("compare", study)
     assert (outcome.status, outcome.stdout) == (0, "")
     local, relu = (line.split() for line in outcome.stderr.splitlines() if line.split()[:1] in (["local"], ["relu"]))
-    assert local == ["local", "2", "66.00", "±", "1.41", "60.50", "±", "0.71", "-", "-", "1.250", "1,234", "0.750"]
+    assert local == [
+        "local", "2", "66.00", "±", "1.41", "60.00", "±", "0.00", "60.50", "±", "0.71", "-", "-", "-",
+        "1.250", "1,234", "0.750",
+    ]  # fmt: skip
     assert relu == [
-        "relu", "2", "61.00", "±", "1.41", "50.50", "±", "0.71", "-5.00", "±", "0.00", "-10.00", "±", "0.00",
+        "relu", "2", "61.00", "±", "1.41", "60.00", "±", "0.00", "50.50", "±", "0.71",
+        "-5.00", "±", "0.00", "+0.00", "±", "0.00", "-10.00", "±", "0.00",
         "1.250", "1,234", "-",
     ]  # fmt: skip
     assert "4 finished runs in 2 groups" in outcome.stderr

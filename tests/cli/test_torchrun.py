@@ -70,6 +70,7 @@ def test_one_writes_and_speaks(whole) -> None:
     assert record["processes"] == 2
     assert (record["val"]["n"], record["test"]["n"]) == (20, 21)
     assert sum(line.startswith("epoch ") for line in done.stderr.splitlines()) == 2
+    assert "Warning" not in done.stderr
     names = {path.name for path in out.iterdir()}
     assert names >= {"config.json", "metrics.jsonl", "checkpoint.pt", "result.json", "activations.npz", "curves.png"}
     for part in ("epochs", "steps"):

@@ -88,6 +88,29 @@ def test_groups_and_their_statistics(put, tmp_path):
     assert second["to_first"]["seeds"] == [0, 1, 2]
 
 
+def test_late_accuracy_is_that_of_the_last_five_epochs(put):
+    scores = {"relu": [0.6, 0.7], "local": [0.5, 0.8]}
+    runs = [
+        put(f"{mode}{seed}", finished(mode, seed, scores[mode][seed], epochs=7)) for mode in scores for seed in (0, 1)
+    ]
+    result = compare(runs)
+    late = {mode: np.array(scores[mode]) * np.mean([3, 4, 5, 6, 7]) / 7 for mode in scores}
+    assert [row["late_accuracy"] for row in result["runs"]] == pytest.approx([*late["relu"], *late["local"]])
+    for group, mode in zip(result["groups"], late, strict=True):
+        assert group["late_mean"] == pytest.approx(late[mode].mean())
+        assert group["late_sd"] == pytest.approx(late[mode].std(ddof=1))
+    apart = late["local"] - late["relu"]
+    assert result["groups"][1]["to_first"]["late_mean"] == pytest.approx(apart.mean())
+    assert result["groups"][1]["to_first"]["late_se"] == pytest.approx(apart.std(ddof=1) / math.sqrt(2))
+
+
+def test_a_run_without_five_epochs_has_no_late_accuracy(put):
+    result = compare([put("short", finished(epochs=4)), put("relu", finished("relu", epochs=4))])
+    assert {row["late_accuracy"] for row in result["runs"]} == {None}
+    assert {(group["late_mean"], group["late_sd"]) for group in result["groups"]} == {(None, None)}
+    assert result["groups"][1]["to_first"]["late_mean"] is None
+
+
 def test_rows(put):
     paths = [put("r", finished("relu", 4, 0.6)), put("b", finished("backprop", 4, 0.7)), put("l", finished())]
     rows = compare(paths)["runs"]
@@ -101,7 +124,7 @@ def test_rows(put):
     assert rows[1] | {"curves": None} == {
         "path": str(paths[1]), "arch": "resnet10", "mode": "backprop", "width": 1.0, "seed": 4, "epochs": 3,
         "sharing": "layer", "estimator": None, "act_lr": 1e-2, "parameters": 1234, "val_accuracy": 0.7,
-        "val_se": pytest.approx(math.sqrt(0.21 / 5000)), "val_n": 5000, "test_accuracy": 0.5,
+        "val_se": pytest.approx(math.sqrt(0.21 / 5000)), "val_n": 5000, "late_accuracy": None, "test_accuracy": 0.5,
         "test_se": pytest.approx(math.sqrt(0.25 / 1000)), "test_n": 1000, "train_loss": pytest.approx(2 / 3 + 4),
         "images_per_second": 504.0, "r2_min": 0.8, "group": 1, "curves": None,
     }  # fmt: skip
@@ -126,8 +149,10 @@ def test_what_differs_is_a_group_and_names_it(put, mode, setting, value):
     first, second = result["groups"]
     assert list(first["settings"]) == [setting]
     assert second["settings"] == {setting: value}
-    assert second["name"] == f"{mode} {setting}={value}"
-    assert first["name"].startswith(f"{mode} {setting}=")
+    named = "" if setting == "arch" else f"{setting}="
+    assert second["name"] == f"{mode} {named}{value}"
+    assert first["name"].startswith(mode if setting == "act_lr" else f"{mode} {named}")
+    assert first["name"] != second["name"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +176,7 @@ def test_act_lr_of_a_solver(put):
     assert group["n_runs"] == 2
     paths = [put("3", finished(act_lr=0.2)), put("4", finished())]
     assert [row["act_lr"] for row in compare(paths)["runs"]] == [0.2, 1e-3]
-    assert names(compare(paths)) == ["local act_lr=0.2", "local act_lr=default"]
+    assert names(compare(paths)) == ["local act_lr=0.2", "local"]
 
 
 def test_results_of_old_versions(put):
@@ -186,7 +211,8 @@ def test_one_seed_has_no_spread(put):
     first, second = result["groups"]
     assert first["val_sd"] is None
     assert second["to_first"] == {
-        "seeds": [0], "val_mean": pytest.approx(0.05), "val_se": None, "test_mean": 0.0, "test_se": None,
+        "seeds": [0], "val_mean": pytest.approx(0.05), "val_se": None, "late_mean": None, "late_se": None,
+        "test_mean": 0.0, "test_se": None,
     }  # fmt: skip
     assert any("one seed has no spread" in note for note in result["notes"])
 
@@ -199,7 +225,8 @@ def test_differences_are_over_common_seeds(put):
     assert local["to_first"]["seeds"] == [1, 2]
     assert local["to_first"]["val_mean"] == pytest.approx(np.mean([0.62 - 0.51, 0.64 - 0.52]))
     assert local["to_first"]["val_se"] == pytest.approx(0.01 / 2)
-    assert backprop["to_first"] == dict.fromkeys(("val_mean", "val_se", "test_mean", "test_se")) | {"seeds": []}
+    assert backprop["to_first"].pop("seeds") == []
+    assert set(backprop["to_first"].values()) == {None}
 
 
 def test_runs_of_one_seed_count_once(put):
