@@ -264,9 +264,15 @@ def test_kinds_are_compared_seed_by_seed(results: Path) -> None:
     assert verdict_of(name) is CORRECTED
     put_seeds(results, "resnet10-local", *(run_record(accuracy) for accuracy in (0.79, 0.80, 0.82)))
     text = evaluate([claim_of(name)])[0].to_dict()["measured"]
-    assert "ResNet-10, mean of 3 seeds, standard error 0.33" in text
-    assert "VGG-11, mean of 3 seeds, standard error 0, n" in text
+    assert "ResNet-10, after the last epoch, mean of 3 seeds, standard error 0.33" in text
+    assert "VGG-11, over the last 5 epochs, mean of 3 seeds, standard error 0, n" in text
     assert ": -0.6667 (" in text
+    early = run_record(0.85)
+    for record in early["history"][:15]:
+        record["val_accuracy"] = 0.0  # what came before the last five epochs does not count
+    put_seeds(results, "vgg11-local", early)
+    measured = evaluate([claim_of(name)])[0].to_dict()["measured"]
+    assert "VGG-11, over the last 5 epochs, mean of 3 seeds, standard error 0, n = 10000 images: 5" in measured
 
 
 def inspection(cosines: tuple[float, ...], w: tuple[float, ...]) -> dict:
