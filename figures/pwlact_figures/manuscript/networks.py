@@ -1,22 +1,24 @@
 """What the text says of trained networks."""
 
+from collections.abc import Callable
 from statistics import mean, stdev
 from typing import Any
 
+from pwlact.experiments.comparison import LATE, binomial_error
 from pwlact_figures.manuscript.latex import at_least, thousands
-from pwlact_figures.paper import Results, network_runs
+from pwlact_figures.paper import MissingResultError, Results, network_runs
 
 ARCH, WIDTH = "resnet10", 0.25
 COMPARED = ("backprop", "local", "silu")
 _LOCAL = ("local", "local-channel", "local-half-rate", "local-twice-rate")
 
 
-def runs_of(results: Results, kind: str, arch: str = ARCH) -> list[dict[str, Any]]:
-    """Results of all seeds of a kind at the study's width, by seed; none where there are none."""
+def runs_of(results: Results, kind: str, arch: str = ARCH, width: float = WIDTH) -> list[dict[str, Any]]:
+    """Results of all seeds of a kind at a width, the study's, by seed; none where there are none."""
     return [
         network_runs.read_result(results, run)
         for run in network_runs.finished(results, arch)
-        if (run.kind, run.width) == (kind, WIDTH)
+        if (run.kind, run.width) == (kind, width)
     ]
 
 
@@ -47,16 +49,28 @@ def least_r2(runs: list[dict[str, Any]]) -> float | None:
     return min((layer["r2"] for run in runs for layer in run["layers"]), default=None)
 
 
-def difference(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> tuple[float, float]:
+def final(run: dict[str, Any]) -> float:
+    """Validation accuracy at the end."""
+    return run["val"]["accuracy"]
+
+
+def late(run: dict[str, Any]) -> float:
+    """Mean validation accuracy of the last epochs, which swings less from run to run."""
+    return mean(network_runs.known(record["val_accuracy"]) for record in run["history"][-LATE:])
+
+
+def difference(
+    first: list[dict[str, Any]], second: list[dict[str, Any]], accuracy: Callable[[dict[str, Any]], float] = final
+) -> tuple[float, float]:
     """Mean difference in validation accuracy, in points, seed by seed, and its standard error.
 
     Of one seed the error is that of two independent binomials.
     """
-    pairs = list(zip(first, second, strict=True))
-    points = [100 * (a["val"]["accuracy"] - b["val"]["accuracy"]) for a, b in pairs]
+    pairs = [[(accuracy(run), run["val"]["n"]) for run in pair] for pair in zip(first, second, strict=True)]
+    points = [100 * (a - b) for (a, _), (b, _) in pairs]
     if len(points) > 1:
         return mean(points), stdev(points) / len(points) ** 0.5
-    squares = [p["accuracy"] * (1 - p["accuracy"]) / p["n"] for p in (run["val"] for run in pairs[0])]
+    squares = [p * (1 - p) / n for p, n in pairs[0]]
     return points[0], 100 * sum(squares) ** 0.5
 
 
@@ -88,11 +102,28 @@ def numbers(results: Results) -> dict[str, str]:
     vgg = common(results, "vgg11", ("local", "backprop"))
     points, error = difference(vgg["local"], vgg["backprop"])
     text |= {"net.vgg.local_backprop": f"${points:+.1f} \\pm {error:.1f}$", "net.vgg.seeds": _seeds(vgg["local"])}
+    for name, pair in (("net.late", found), ("net.vgg.late", vgg)):
+        points, error = difference(pair["local"], pair["backprop"], late)
+        text[f"{name}.local_backprop"] = f"${points:+.1f} \\pm {error:.1f}$"
+    text |= {"net.late.epochs": str(LATE)} | _full_width(results)
     for kind, runs in found.items():
         text[f"net.{kind}.val"] = f"{percent(runs):.1f}"
         if (least := least_r2(runs)) is not None:
             text |= {f"net.{kind}.loss": f"{train_loss(runs):.3f}", f"net.{kind}.r2_least": at_least(least, 3)}
     return text
+
+
+def _full_width(results: Results) -> dict[str, str]:
+    """Keys "net.full.*": accuracy of the first run at full width and its binomial error."""
+    runs = runs_of(results, "backprop", width=1.0)
+    if not runs:
+        command, place = network_runs.study([ARCH], ["backprop"], 1.0, 1), results.folder / network_runs.FOLDER
+        raise MissingResultError(f"{place} lacks a run at full width: `{command}` makes it")
+    scores = {part: (runs[0][part]["accuracy"], runs[0][part]["n"]) for part in ("val", "test")}
+    return {
+        f"net.full.{part}": f"${100 * p:.1f} \\pm {100 * (binomial_error(p, n) or 0.0):.1f}$"
+        for part, (p, n) in scores.items()
+    }
 
 
 def _seeds(runs: list[dict[str, Any]]) -> str:

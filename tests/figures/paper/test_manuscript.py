@@ -125,11 +125,15 @@ def test_tables_print_in_ascii_or_what_latex_knows(found: dict[str, str]) -> Non
 
 def test_differences_are_paired_by_seed() -> None:
     def run(accuracy: float) -> dict:
-        return {"val": {"accuracy": accuracy, "n": 5000}}
+        late = [{"val_accuracy": 0.1}, *({"val_accuracy": accuracy + shift} for shift in (-0.2, 0, 0.1, 0, 0))]
+        return {"val": {"accuracy": accuracy, "n": 5000}, "history": late}
 
     points, error = networks.difference([run(0.81), run(0.83)], [run(0.80), run(0.80)])
     assert points == pytest.approx(2)
     assert error == pytest.approx(1)  # deviation sqrt 2 over sqrt 2 seeds
+    points, error = networks.difference([run(0.85), run(0.83)], [run(0.80), run(0.80)], networks.late)
+    assert (points, error) == (pytest.approx(4), pytest.approx(1))
+    assert networks.late(run(0.5)) == pytest.approx(0.48)
     points, error = networks.difference([run(0.81)], [run(0.80)])
     assert points == pytest.approx(1)
     assert error == pytest.approx(100 * (0.81 * 0.19 / 5000 + 0.8 * 0.2 / 5000) ** 0.5)
