@@ -13,7 +13,8 @@ def study(
     kinds: Annotated[
         str,
         typer.Option(
-            help="relu, silu, gelu, derived, backprop, local, local-channel, local-half-rate, local-twice-rate."
+            help="relu, silu, gelu, derived, backprop, local, local-channel, local-half-rate, local-twice-rate, "
+            "local-smoother."
         ),
     ] = "relu,silu,gelu,derived,backprop,local,local-channel",
     seeds: Annotated[int, typer.Option(help="Number of seeds, from 0 on.")] = 3,

@@ -31,6 +31,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "local-channel": {"mode": "local", "sharing": "channel"},
     "local-half-rate": {"mode": "local", "act_lr": 5e-4},
     "local-twice-rate": {"mode": "local", "act_lr": 2e-3},
+    "local-smoother": {"mode": "local", "smoothness": 0.2},
 }
 """What is compared: settings of `CifarConfig` by name."""
 USUAL = ("relu", "silu", "gelu", "derived", "backprop", "local", "local-channel")

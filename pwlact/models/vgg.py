@@ -53,7 +53,8 @@ class VGG(nn.Module):
                 outputs = scaled(base, width)
                 layers.append(ConvolutionBlock(channels, outputs, activation))
                 channels = outputs
-            layers.append(nn.MaxPool2d(2))
+            # the odd last row and column too: images that are not 32x32 get through all five
+            layers.append(nn.MaxPool2d(2, ceil_mode=True))
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Linear(channels, classes)
 

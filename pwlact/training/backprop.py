@@ -45,7 +45,8 @@ class Backprop:
         """One step of both; see `UpdateRule.step`."""
         factor = self.recipe.factor(done)
         set_rate(self.backbone, self.lr * factor)
-        loss, correct = forward(self.network, images, labels, self.precision, self.recipe.label_smoothing)
+        seen = self.recipe.seen(images, done)
+        loss, correct = forward(self.network, seen, labels, self.precision, self.recipe.label_smoothing)
         self.backbone.zero_grad()
         if self.values is not None:
             set_rate(self.values, self.act_lr * factor)

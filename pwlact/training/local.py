@@ -59,8 +59,9 @@ class LocalCorrelation:
         """One step of both; see `UpdateRule.step`."""
         set_rate(self.backbone, self.lr * self.recipe.factor(done))
         set_rate(self.learner.optimiser, self.act_lr * (1 + math.cos(math.pi * done)) / 2)
+        seen = self.recipe.seen(images, done)
         with self.learner.observe(labels):
-            loss, correct = forward(self.network, images, labels, self.precision, self.recipe.label_smoothing)
+            loss, correct = forward(self.network, seen, labels, self.precision, self.recipe.label_smoothing)
         self.backbone.zero_grad()
         (loss / labels.shape[0]).backward()
         self.backbone.step()

@@ -76,6 +76,12 @@ def test_width_keeps_at_least_one_channel():
     assert build("vgg11", width=1e-6, activation=relu)(torch.randn(2, 3, 32, 32)).shape == (2, 10)
 
 
+@pytest.mark.parametrize("arch", sorted(SIZES))
+@pytest.mark.parametrize("side", [20, 24, 28])
+def test_smaller_images_get_through(arch, side):
+    assert build(arch, width=0.05, activation=relu)(torch.randn(2, 3, side, side)).shape == (2, 10)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

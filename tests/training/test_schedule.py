@@ -6,6 +6,7 @@ import pytest
 import torch
 from learning import AT_ONCE, line_model, lines
 
+from pwlact.pwl import PiecewiseLinearActivation
 from pwlact.training import FAST, PAPER, Backprop, LocalCorrelation, Score, fit
 
 
@@ -104,6 +105,45 @@ def test_the_fast_recipe_rises_and_falls(kind):
         assert rates == pytest.approx([0.4 * share] * 2)
         if kind is Backprop:
             assert rule.values.param_groups[0]["lr"] == pytest.approx(1e-2 * share)
+
+
+@pytest.mark.parametrize(
+    ("done", "sides"),
+    [(0.0, (20, 40)), (0.3, (24, 52)), (0.5, (28, 56)), (0.69, (32, 64)), (0.7, (32, 64)), (1.0, (32, 64))],
+)
+def test_images_grow_until_they_are_whole(done, sides):
+    images = torch.rand(2, 3, 32, 64, generator=torch.Generator().manual_seed(0))
+    seen = FAST.seen(images.contiguous(memory_format=torch.channels_last), done)
+    assert seen.shape == (2, 3, *sides)
+    assert seen.is_contiguous(memory_format=torch.channels_last)
+    # each pixel is the mean of the original in its place, by an independent bilinear sampler
+    rows, columns = (2 * (torch.arange(side) + 0.5) / side - 1 for side in sides)
+    where = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).expand(2, -1, -1, -1)
+    expected = torch.nn.functional.grid_sample(images, where, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(seen, expected, rtol=1e-5, atol=1e-5)
+    assert PAPER.seen(images, done) is images
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (5,), (2, 3, 4, 4), (2, 3, 2, 1), (0, 3, 3, 3)])
+def test_what_is_small_or_no_image_stays(shape):
+    inputs = torch.zeros(shape)
+    assert FAST.seen(inputs, 0.0) is inputs
+
+
+@pytest.mark.parametrize("kind", [Backprop, LocalCorrelation])
+def test_the_network_sees_what_the_recipe_shows(kind):
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), PiecewiseLinearActivation(), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    sides = []
+    model[0].register_forward_pre_hook(lambda _, inputs: sides.append(inputs[0].shape[2]))
+    more = {"classes": 4} if kind is LocalCorrelation else {}
+    rule = kind(model, recipe=FAST, **more)
+    generator = torch.Generator().manual_seed(0)
+    images, labels = torch.rand(8, 3, 32, 32, generator=generator), torch.arange(8) % 4
+    for done in (0.0, 0.5, 1.0):
+        rule.step(images, labels, done)
+    assert sides == [20, 28, 32]
 
 
 @pytest.mark.parametrize("recipe", [PAPER, FAST])

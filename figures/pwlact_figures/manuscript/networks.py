@@ -10,7 +10,7 @@ from pwlact_figures.paper import MissingResultError, Results, network_runs
 
 ARCH, WIDTH = "resnet10", 0.25
 COMPARED = ("backprop", "local", "silu")
-_LOCAL = ("local", "local-channel", "local-half-rate", "local-twice-rate")
+_LOCAL = ("local", "local-channel", "local-half-rate", "local-twice-rate", "local-smoother")
 
 
 def runs_of(results: Results, kind: str, arch: str = ARCH, width: float = WIDTH) -> list[dict[str, Any]]:

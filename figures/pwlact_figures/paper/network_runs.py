@@ -27,6 +27,7 @@ LOOKS = {
     "local-channel": ("local, a channel", PURPLE),
     "local-half-rate": ("local, half rate", "0.35"),
     "local-twice-rate": ("local, twice rate", "0.6"),
+    "local-smoother": ("local, smoother", "0.75"),
 }
 """Kinds of the study: name in print and colour."""
 RESULT, FILM, INPUTS, INSPECTION = "result.json", "activations.npz", "inputs.npz", "inspect.json"
