@@ -31,7 +31,7 @@ def cifar(
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
     lr: Annotated[
         float | None,
-        typer.Option(help="Rate of the backbone, the highest where it changes.", show_default="paper 1e-3, fast 0.2"),
+        typer.Option(help="Rate of the backbone, the highest where it changes.", show_default="paper 1e-3, fast 0.5"),
     ] = None,
     act_lr: Annotated[
         float | None,

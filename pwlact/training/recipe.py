@@ -85,6 +85,6 @@ class Recipe:
 
 PAPER = Recipe()
 """The paper's: Adam at a constant 1e-3 for 20 epochs."""
-FAST = Recipe(epochs=12, lr=0.2, momentum=0.9, weight_decay=5e-4, label_smoothing=0.1, warm_up=0.25, smallest=0.625)
+FAST = Recipe(epochs=12, lr=0.5, momentum=0.9, weight_decay=5e-4, label_smoothing=0.1, warm_up=0.25, smallest=0.625)
 """For the shortest time to a good accuracy."""
 RECIPES = {"paper": PAPER, "fast": FAST}

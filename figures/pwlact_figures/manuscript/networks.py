@@ -105,6 +105,10 @@ def numbers(results: Results) -> dict[str, str]:
     for name, pair in (("net.late", found), ("net.vgg.late", vgg)):
         points, error = difference(pair["local"], pair["backprop"], late)
         text[f"{name}.local_backprop"] = f"${points:+.1f} \\pm {error:.1f}$"
+    for name, arch in (("net.half", ARCH), ("net.half.vgg", "vgg11")):
+        pair = common(results, arch, ("local-half-rate", "backprop"))
+        points, error = difference(pair["local-half-rate"], pair["backprop"])
+        text[f"{name}.local_backprop"] = f"${points:+.1f} \\pm {error:.1f}$"
     text |= {"net.late.epochs": str(LATE)} | _full_width(results)
     for kind, runs in found.items():
         text[f"net.{kind}.val"] = f"{percent(runs):.1f}"
