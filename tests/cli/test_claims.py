@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pwlact.theory.claims import DRAFTS, all_claims, markdown
+from pwlact.theory.claims import DRAFTS, all_claims, markdown, results_in
 
 KEYS = {"id", "seed", "stated", "measured", "verdict", "command"}
 UNIT = sorted({claim.command for claim in all_claims() if claim.command.startswith("pwlact unit")})
@@ -35,7 +35,12 @@ def test_rows_by_verdict(pwlact) -> None:
     found = {name: pwlact(*arguments, name).json["claims"] for name in ("fails", "holds-with-a-correction")}
     assert {row["verdict"] for row in found["fails"]} == {"fails"}
     assert {row["verdict"] for row in found["holds-with-a-correction"]} == {"holds with a correction"}
-    waiting = pwlact("claims", "--id", "correlation-vgg11-accuracy", "--json", "--verdict", "not yet measured")
+
+
+def test_what_has_no_result_waits(pwlact, tmp_path: Path) -> None:
+    arguments = ("claims", "--id", "correlation-vgg11-accuracy", "--json", "--verdict", "not yet measured")
+    with results_in(tmp_path):
+        waiting = pwlact(*arguments)
     assert {row["measured"] for row in waiting.json["claims"]} == {""}
     assert "pwlact study" in waiting.stderr
 
