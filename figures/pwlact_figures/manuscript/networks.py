@@ -109,7 +109,8 @@ def numbers(results: Results) -> dict[str, str]:
         pair = common(results, arch, ("local-half-rate", "backprop"))
         points, error = difference(pair["local-half-rate"], pair["backprop"])
         text[f"{name}.local_backprop"] = f"${points:+.1f} \\pm {error:.1f}$"
-    text |= {"net.late.epochs": str(LATE)} | _full_width(results)
+    text |= {"net.late.epochs": str(LATE)}
+    text |= _full_width(results, ARCH, "net.full") | _full_width(results, "vgg11", "net.full.vgg")
     for kind, runs in found.items():
         text[f"net.{kind}.val"] = f"{percent(runs):.1f}"
         if (least := least_r2(runs)) is not None:
@@ -117,15 +118,15 @@ def numbers(results: Results) -> dict[str, str]:
     return text
 
 
-def _full_width(results: Results) -> dict[str, str]:
-    """Keys "net.full.*": accuracy of the first run at full width and its binomial error."""
-    runs = runs_of(results, "backprop", width=1.0)
+def _full_width(results: Results, arch: str, name: str) -> dict[str, str]:
+    """Keys "NAME.val" and "NAME.test": accuracy of the first run at full width by backprop and its binomial error."""
+    runs = runs_of(results, "backprop", arch, 1.0)
     if not runs:
-        command, place = network_runs.study([ARCH], ["backprop"], 1.0, 1), results.folder / network_runs.FOLDER
-        raise MissingResultError(f"{place} lacks a run at full width: `{command}` makes it")
+        command, place = network_runs.study([arch], ["backprop"], 1.0, 1), results.folder / network_runs.FOLDER
+        raise MissingResultError(f"{place} lacks a run of {arch} at full width: `{command}` makes it")
     scores = {part: (runs[0][part]["accuracy"], runs[0][part]["n"]) for part in ("val", "test")}
     return {
-        f"net.full.{part}": f"${100 * p:.1f} \\pm {100 * (binomial_error(p, n) or 0.0):.1f}$"
+        f"{name}.{part}": f"${100 * p:.1f} \\pm {100 * (binomial_error(p, n) or 0.0):.1f}$"
         for part, (p, n) in scores.items()
     }
 
