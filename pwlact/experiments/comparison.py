@@ -24,6 +24,7 @@ IGNORED = frozenset({"arch", "mode", "seed", "device", "compile", "keep_epochs",
 """Keys of a config that are known from elsewhere, or do not change what is trained."""
 OF_LOCAL = frozenset({"estimator", "solver", "smoothness", "positions", "memory", "every"})
 OF_LEARNT = OF_LOCAL | {"act_lr", "sharing", "knots", "low", "high"}
+USUAL = CifarConfig()
 WITHOUT = {"memory": 0.0, "every": 1, "recipe": "paper"}
 """What a run did whose config is older than the setting; today's defaults are others."""
 
@@ -180,7 +181,7 @@ def _differing(settings: list[dict[str, Any]]) -> list[str]:
 def _names(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:
     names: list[str] = []
     for chosen in settings:
-        told = [key for key in keys if key in chosen and key != "mode" and not _own(key, chosen[key])]
+        told = [key for key in keys if key in chosen and key != "mode" and not _usual(key, chosen[key])]
         rest = [_shown(key, chosen[key]) if key == "arch" else f"{key}={_shown(key, chosen[key])}" for key in told]
         name = " ".join([chosen["mode"], *rest])
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
@@ -193,9 +194,9 @@ def _shown(key: str, value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _own(key: str, value: Any) -> bool:
-    """Whether it is the mode's own rate, which needs no telling."""
-    return key == "act_lr" and value is None
+def _usual(key: str, value: Any) -> bool:
+    """Whether the activations learn so unless told otherwise, which needs no telling."""
+    return key in OF_LEARNT and value == getattr(USUAL, key)
 
 
 def _row(run: _Run) -> dict[str, Any]:

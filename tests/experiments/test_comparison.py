@@ -151,7 +151,9 @@ def test_what_differs_is_a_group_and_names_it(put, mode, setting, value):
     assert second["settings"] == {setting: value}
     named = "" if setting == "arch" else f"{setting}="
     assert second["name"] == f"{mode} {named}{value}"
-    assert first["name"].startswith(mode if setting == "act_lr" else f"{mode} {named}")
+    # how activations learn is told only where it is not as usual
+    usual = setting in {"act_lr", "sharing", "knots", "memory", "estimator", "solver"}
+    assert first["name"] == mode if usual else first["name"].startswith(f"{mode} {named}")
     assert first["name"] != second["name"]
 
 
