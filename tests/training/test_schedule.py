@@ -116,7 +116,7 @@ def test_images_grow_until_they_are_whole(done, sides):
     seen = FAST.seen(images.contiguous(memory_format=torch.channels_last), done)
     assert seen.shape == (2, 3, *sides)
     assert seen.is_contiguous(memory_format=torch.channels_last)
-    # each pixel is the mean of the original in its place, by an independent bilinear sampler
+    # the same by a sampler that is told where to look
     rows, columns = (2 * (torch.arange(side) + 0.5) / side - 1 for side in sides)
     where = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).expand(2, -1, -1, -1)
     expected = torch.nn.functional.grid_sample(images, where, padding_mode="border", align_corners=False)
