@@ -66,6 +66,17 @@ CASES = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """The same sums in the killed, the resumed and the undisturbed run, whatever ran in this process before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def images(tmp_path_factory) -> Path:
     return write_python_version(tmp_path_factory.mktemp("images"), 80, 20)

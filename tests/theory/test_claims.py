@@ -245,7 +245,8 @@ def test_networks_are_measured_from_their_result_files(results: Path) -> None:
         assert verdict_of("correlation-vgg11-relu-parity") is verdict
     text = evaluate([claim_of("correlation-vgg11-relu-parity")])[0].to_dict()["measured"]
     assert "n = 10000" in text
-    assert ": -5 (" in text
+    assert [f"{part}: -5 (" in text for part in ("at most 0.54", "over the last 5 epochs")] == [True, True]
+    assert text.endswith("ReLU is ahead in each")
 
 
 def test_kinds_are_compared_seed_by_seed(results: Path) -> None:

@@ -28,10 +28,6 @@ def _small(*runs: str) -> tuple[str, ...]:
     return tuple(f"networks/{run}-w0.25-s{seed}/result" for run in runs for seed in range(SEEDS))
 
 
-def _test(study: Study) -> tuple[float, int]:
-    return 100 * study["test"]["accuracy"], study["test"]["n"]
-
-
 def _accuracy(stated: float) -> Any:
     """Test accuracy; that on validation images, which are more, is a detail. The error is that of drawing n images."""
 
@@ -48,11 +44,24 @@ def _accuracy(stated: float) -> Any:
 
 
 def _parity(name: str, other: str) -> Any:
-    def measure(first: Study, second: Study) -> Measurement:
-        (a, n), (b, _) = _test(first), _test(second)
-        return weigh(
-            near(f"accuracy of {name} less that of {other} in points, n = {n} images, one run each:", a - b, 0, 1.0)
-        )
+    """Test accuracy of one run less that of another; validation images, and more epochs, are details.
+
+    The error given is that of two independent draws of n images: an upper bound, as the runs share theirs and
+    stumble over the same ones.
+    """
+
+    def measure(*studies: Study) -> Measurement:
+        checks = []
+        for part, key in (("test", "test"), ("validation", "val")):
+            n = studies[0][key]["n"]
+            a, b = (study[key]["accuracy"] for study in studies)
+            error = 100 * np.sqrt((a * (1 - a) + b * (1 - b)) / n)
+            what = f"{part} accuracy of {name} less that of {other} in points, one run each, n = {n} images, "
+            checks.append(near(f"{what}standard error at most {error:.2g}:", 100 * (a - b), 0, 1.0, core=not checks))
+        a, b = (100 * np.mean([record["val_accuracy"] for record in study["history"][-LATE:]]) for study in studies)
+        checks.append(near(f"on validation images over the last {LATE} epochs:", a - b, 0, 1.0, core=False))
+        ahead = [who for who, sign in ((name, 1), (other, -1)) if all(sign * check.measured > 0 for check in checks)]
+        return weigh(*checks, note="".join(f"{who} is ahead in each" for who in ahead))
 
     return measure
 
