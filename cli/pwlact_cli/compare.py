@@ -12,7 +12,7 @@ def compare(
     runs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="RUN...", help="Run folders, or folders that hold them; the first group is compared with."
+            metavar="RUN...", help="Run folders, or folders that hold them; what a network has first is compared with."
         ),
     ],
     out: Annotated[
@@ -24,8 +24,9 @@ def compare(
     """Compare finished runs of `pwlact cifar`: accuracies by group, and how far apart their means are.
 
     Runs equal in every setting but the seed form a group. Its accuracy is the mean over the seeds, ± one standard
-    deviation; its distance to the first group is over the seeds that both have, ± one standard error. "last 5" is the
-    mean of a run's last five epochs on validation: a single epoch swings where the rate is constant.
+    deviation; its distance to the first group of the same architecture and width (of all, if each has one) is over
+    the seeds that both have, ± one standard error. "last 5" is the mean of a run's last five epochs on validation: a
+    single epoch swings where the rate is constant.
     """
     from pwlact.experiments.comparison import compare as compare_runs
     from pwlact_cli.console import emit

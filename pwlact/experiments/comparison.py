@@ -57,8 +57,9 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     """Compare finished runs; those equal in every setting but the seed form a group.
 
     Args:
-        paths: run folders, or folders whose sub-folders are runs; each run counts once. The first group is what the
-            others are compared with.
+        paths: run folders, or folders whose sub-folders are runs; each run counts once. The first group of a network
+            (architecture and width) is what its others are compared with; where every network has one group alone,
+            the first of all.
 
     Returns:
         JSON-able; None where a run has no such thing. runs: [{path, arch, mode, width, seed, epochs, sharing,
@@ -70,9 +71,9 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
         groups: [{name, settings, seeds, n_runs, val_mean, val_sd, val_se, val_n, late_mean, late_sd, test_mean,
         test_sd, test_se, test_n, train_loss, images_per_second, r2_min, to_first}]: the settings that differ between
         the runs (act_lr None: the mode's own); mean and standard deviation (n - 1) over the seeds, and the binomial
-        error of one run at that mean; to_first {seeds, val_mean, val_se, late_mean, late_se, test_mean, test_se}:
-        mean and standard error of the differences to the first group over the seeds that both have, None in the
-        first.
+        error of one run at that mean; to_first {group, seeds, val_mean, val_se, late_mean, late_se, test_mean,
+        test_se}: index of that first group, mean and standard error of the differences to it over the seeds that both
+        have, None in the first.
         notes: what was left out, and what forbids to read much into a difference.
 
     Raises:
@@ -84,10 +85,10 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
     settings = list({_text(run.settings): run.settings for run in runs}.values())
     keys = _differing(settings)
     members = [[run for run in runs if run.settings == chosen] for chosen in settings]
-    groups = []
-    for chosen, name, group in zip(settings, _names(settings, keys), members, strict=True):
+    groups: list[dict[str, Any]] = []
+    for chosen, name, group, first in zip(settings, _names(settings, keys), members, _firsts(settings), strict=True):
         described = {"name": name, "settings": {key: chosen.get(key) for key in keys}}
-        to_first = _differences(group, members[0]) if groups else None
+        to_first = None if first == len(groups) else {"group": first} | _differences(group, members[first])
         groups.append(described | _summary(group) | {"to_first": to_first})
     rows = [_row(run) | {"group": settings.index(run.settings)} for run in runs]
     return {"runs": rows, "groups": groups, "notes": notes + _cautions(groups)}
@@ -176,6 +177,13 @@ def _differing(settings: list[dict[str, Any]]) -> list[str]:
     """Keys with more than one value among those that have the key."""
     keys = dict.fromkeys(key for chosen in settings for key in chosen)
     return [key for key in keys if len({_text(chosen[key]) for chosen in settings if key in chosen}) > 1]
+
+
+def _firsts(settings: list[dict[str, Any]]) -> list[int]:
+    """For each group, the one that it is compared with: the first of its network, if networks have several."""
+    networks = [_text([chosen.get("arch"), chosen.get("width")]) for chosen in settings]
+    several = len(set(networks)) < len(networks)
+    return [networks.index(network) if several else 0 for network in networks]
 
 
 def _names(settings: list[dict[str, Any]], keys: list[str]) -> list[str]:

@@ -213,7 +213,7 @@ def test_one_seed_has_no_spread(put):
     first, second = result["groups"]
     assert first["val_sd"] is None
     assert second["to_first"] == {
-        "seeds": [0], "val_mean": pytest.approx(0.05), "val_se": None, "late_mean": None, "late_se": None,
+        "group": 0, "seeds": [0], "val_mean": pytest.approx(0.05), "val_se": None, "late_mean": None, "late_se": None,
         "test_mean": 0.0, "test_se": None,
     }  # fmt: skip
     assert any("one seed has no spread" in note for note in result["notes"])
@@ -227,8 +227,28 @@ def test_differences_are_over_common_seeds(put):
     assert local["to_first"]["seeds"] == [1, 2]
     assert local["to_first"]["val_mean"] == pytest.approx(np.mean([0.62 - 0.51, 0.64 - 0.52]))
     assert local["to_first"]["val_se"] == pytest.approx(0.01 / 2)
-    assert backprop["to_first"].pop("seeds") == []
+    assert (backprop["to_first"].pop("group"), backprop["to_first"].pop("seeds")) == (0, [])
     assert set(backprop["to_first"].values()) == {None}
+
+
+def test_activations_are_compared_within_a_network(put):
+    vals = {("resnet10", 1.0): (0.7, 0.71), ("vgg11", 1.0): (0.6, 0.63), ("vgg11", 0.5): (0.5, 0.55)}
+    paths = [
+        put(f"{arch}{width}{mode}", finished(mode, val=val, arch=arch, width=width))
+        for i, mode in enumerate(("relu", "local"))
+        for (arch, width), val in ((key, pair[i]) for key, pair in vals.items())
+    ]
+    firsts = [group["to_first"] for group in compare(paths)["groups"]]
+    assert firsts[:3] == [None] * 3
+    assert [first["group"] for first in firsts[3:]] == [0, 1, 2]
+    assert [first["val_mean"] for first in firsts[3:]] == pytest.approx([0.01, 0.03, 0.05])
+
+
+def test_networks_are_compared_where_each_has_one_group(put):
+    paths = [put(arch, finished(val=val, arch=arch)) for arch, val in (("resnet10", 0.7), ("vgg11", 0.6))]
+    first, second = (group["to_first"] for group in compare(paths)["groups"])
+    assert first is None
+    assert (second["group"], second["val_mean"]) == (0, pytest.approx(-0.1))
 
 
 def test_runs_of_one_seed_count_once(put):
