@@ -99,18 +99,25 @@ def numbers(results: Results) -> dict[str, str]:
         "net.local.estimator": {"gaussian": "Gaussian", "sample": "sampled"}[config["estimator"]],
         "net.local.runs": str(sum(len(runs_of(results, kind, arch)) for kind in _LOCAL for arch in network_runs.ARCHS)),
     }
-    vgg = common(results, "vgg11", ("local", "backprop"))
-    points, error = difference(vgg["local"], vgg["backprop"])
-    text |= {"net.vgg.local_backprop": f"${points:+.1f} \\pm {error:.1f}$", "net.vgg.seeds": _seeds(vgg["local"])}
-    for name, pair in (("net.late", found), ("net.vgg.late", vgg)):
-        points, error = difference(pair["local"], pair["backprop"], late)
-        text[f"{name}.local_backprop"] = f"${points:+.1f} \\pm {error:.1f}$"
-    for name, arch in (("net.half", ARCH), ("net.half.vgg", "vgg11")):
-        pair = common(results, arch, ("local-half-rate", "backprop"))
-        points, error = difference(pair["local-half-rate"], pair["backprop"])
-        text[f"{name}.local_backprop"] = f"${points:+.1f} \\pm {error:.1f}$"
+    text |= {"net.vgg.seeds": _seeds(common(results, "vgg11", ("local", "backprop"))["local"])}
+    text |= {"net.relu.seeds": _seeds(common(results, ARCH, ("relu", "silu"))["relu"])}
+    for name, arch, accuracy in (
+        ("net.vgg.local_backprop", "vgg11", final),
+        ("net.late.local_backprop", ARCH, late),
+        ("net.vgg.late.local_backprop", "vgg11", late),
+    ):
+        text[name] = _apart(results, arch, "local", "backprop", accuracy)
+    pairs = (("local-half-rate", "backprop"), ("local-twice-rate", "backprop"), ("derived", "silu"), ("relu", "silu"))
+    for kind, other in pairs:
+        text[f"net.{kind}_{other}"] = _apart(results, ARCH, kind, other)
+        text[f"net.vgg.{kind}_{other}"] = _apart(results, "vgg11", kind, other)
     text |= {"net.late.epochs": str(LATE)}
-    text |= _full_width(results, ARCH, "net.full") | _full_width(results, "vgg11", "net.full.vgg")
+    for name, arch, kind in (
+        ("net.full", ARCH, "backprop"),
+        ("net.full.vgg", "vgg11", "backprop"),
+        ("net.full.vgg.relu", "vgg11", "relu"),
+    ):
+        text |= _full_width(results, arch, kind, name)
     for kind, runs in found.items():
         text[f"net.{kind}.val"] = f"{percent(runs):.1f}"
         if (least := least_r2(runs)) is not None:
@@ -118,12 +125,21 @@ def numbers(results: Results) -> dict[str, str]:
     return text
 
 
-def _full_width(results: Results, arch: str, name: str) -> dict[str, str]:
-    """Keys "NAME.val" and "NAME.test": accuracy of the first run at full width by backprop and its binomial error."""
-    runs = runs_of(results, "backprop", arch, 1.0)
+def _apart(
+    results: Results, arch: str, kind: str, other: str, accuracy: Callable[[dict[str, Any]], float] = final
+) -> str:
+    """Accuracy of a kind less that of another, in points, with its standard error."""
+    pair = common(results, arch, (kind, other))
+    points, error = difference(pair[kind], pair[other], accuracy)
+    return f"${points:+.1f} \\pm {error:.1f}$"
+
+
+def _full_width(results: Results, arch: str, kind: str, name: str) -> dict[str, str]:
+    """Keys "NAME.val" and "NAME.test": accuracy of the first run at full width and its binomial error."""
+    runs = runs_of(results, kind, arch, 1.0)
     if not runs:
-        command, place = network_runs.study([arch], ["backprop"], 1.0, 1), results.folder / network_runs.FOLDER
-        raise MissingResultError(f"{place} lacks a run of {arch} at full width: `{command}` makes it")
+        command, place = network_runs.study([arch], [kind], 1.0, 1), results.folder / network_runs.FOLDER
+        raise MissingResultError(f"{place} lacks {arch} with {kind} at full width: `{command}` makes it")
     scores = {part: (runs[0][part]["accuracy"], runs[0][part]["n"]) for part in ("val", "test")}
     return {
         f"{name}.{part}": f"${100 * p:.1f} \\pm {100 * (binomial_error(p, n) or 0.0):.1f}$"

@@ -125,8 +125,6 @@ def _speed(sources: Sources) -> dict[str, str]:
 
 def _claims(claims: list[dict[str, str]]) -> dict[str, str]:
     verdicts = [claim["verdict"] for claim in claims]
-    names = {
-        "holds": "holds", "holds with a correction": "corrected", "fails": "fails", "not yet measured": "open",
-    }  # fmt: skip
+    names = {"holds": "holds", "holds with a correction": "corrected", "fails": "fails"}
     counts = {f"claims.{name}": str(verdicts.count(verdict)) for verdict, name in names.items()}
     return {"claims.total": str(len(claims)), **counts}

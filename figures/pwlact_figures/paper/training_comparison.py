@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pwlact.checks import InputError
@@ -17,7 +18,8 @@ from pwlact_figures.paper.panels import title_panel
 from pwlact_figures.paper.results import MissingResultError, Results
 from pwlact_figures.style import BLACK, PAGE_INCHES
 
-REFERENCES = ("silu", "backprop")
+MARKS = {"silu": "D", "backprop": "o"}
+"""What others are compared with, and its mark."""
 PARTS = ("validation", "test")
 
 
@@ -52,7 +54,7 @@ def _group(results: Results, chosen: list[NetworkRun]) -> dict[str, Any]:
         "kinds": {kind: _summary(scores) for kind, scores in kinds.items()},
         "differences": {
             other: {kind: _difference(kinds[kind], kinds[other]) for kind in kinds if kind != other}
-            for other in REFERENCES
+            for other in MARKS
             if other in kinds
         },
         "baking": {run.kind: baked for run in chosen if (baked := _baking(results, run))},
@@ -155,8 +157,8 @@ def draw(data: dict[str, Any]) -> Figure:
             title_panel(axes, next(letters), title)
         if group["differences"]:
             # below the panels: among few points a mark of the legend looks like one of them
-            handles, labels = middle.get_legend_handles_labels()
-            block.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=6.5)
+            handles = [_mark(other) for other in group["differences"]]
+            block.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=6.5)
     if baked:
         axes = blocks[-1].subplots()
         _baked(axes, baked)
@@ -192,25 +194,28 @@ def _ends(part: dict[str, Any]) -> list[float]:
 
 def _differences(axes: Axes, group: dict[str, Any]) -> None:
     """Means over the seeds with their standard errors; of one seed no error is known, and the mark is hollow."""
-    marks = {"silu": "D", "backprop": "o"}
     kinds = list(group["kinds"])
     axes.axvline(0, color=BLACK, linewidth=0.6)
     for rank, (other, found) in enumerate(group["differences"].items()):
-        name, colour = runs.LOOKS[other]
+        colour = runs.LOOKS[other][1]
         places = kinds.index
-        label = f"less {name}"
         for kind, one in found.items():
             if one["mean"] is None:
                 continue
             y = places(kind) + 0.2 * (rank - 0.5)
             face = colour if one["error"] is not None else "white"
             axes.errorbar(
-                one["mean"], y, xerr=one["error"], fmt=marks[other], color=colour, markerfacecolor=face, markersize=3.2,
-                markeredgewidth=0.8, elinewidth=0.9, label=label,
+                one["mean"], y, xerr=one["error"], fmt=MARKS[other], color=colour, markerfacecolor=face, markersize=3.2,
+                markeredgewidth=0.8, elinewidth=0.9,
             )  # fmt: skip
-            label = None
     _names(axes, kinds, labels=False)
     axes.set_xlabel("points (± s.e. over seeds)")
+
+
+def _mark(other: str) -> Line2D:
+    """What a difference to this kind looks like, for the legend."""
+    name, colour = runs.LOOKS[other]
+    return Line2D([], [], marker=MARKS[other], color=colour, linewidth=0.9, markersize=3.2, label=f"less {name}")
 
 
 def _curves(axes: Axes, group: dict[str, Any]) -> None:
