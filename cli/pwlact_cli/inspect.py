@@ -1,6 +1,7 @@
 """`pwlact inspect`: what a trained network says about the theory."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,14 +9,20 @@ import typer
 
 from pwlact_cli import options
 
+_IMAGES, _EPOCHS, _SEED = 2000, 8, 0
+
 
 def inspect(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Folder of a `pwlact cifar` run, finished or still being trained.")
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Folder of a `pwlact cifar` run, finished or still being trained; or one with an inspect.json.",
+        ),
     ],
     part: Annotated[str, typer.Option(help="gaussianity, gradients, optimality, evolution, baking or all.")] = "all",
-    images: Annotated[int, typer.Option(help="Validation images for gaussianity, gradients and optimality.")] = 2000,
-    epochs: Annotated[int, typer.Option(help="Most epochs for the gradients, spread over those kept.")] = 8,
+    images: Annotated[int, typer.Option(help="Validation images for gaussianity, gradients and optimality.")] = _IMAGES,
+    epochs: Annotated[int, typer.Option(help="Most epochs for the gradients, spread over those kept.")] = _EPOCHS,
     limit: Annotated[
         int | None, typer.Option(help="Most validation and most test images for baking.", show_default="all")
     ] = None,
@@ -23,7 +30,7 @@ def inspect(
         Path | None,
         typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
     ] = None,
-    seed: options.Seed = 0,
+    seed: options.Seed = _SEED,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for the result; created if it is not there.", show_default="RUN/inspect"),
@@ -32,21 +39,52 @@ def inspect(
 ) -> None:
     """Ask a trained network: normal inputs, agreeing gradients, optimal, how evolved, a Swish?
 
-    Writes inspect.json and inspect.png, in the place of those that were there.
+    Writes inspect.json and inspect.png, in the place of those that were there. Of a folder that is no run but has an
+    inspect.json (RUN/inspect, figures/results/networks/*-s0) it shows what was found then, and writes with --out alone.
     """
+    from pwlact.checks import InputError
     from pwlact.experiments.inspection import inspect as look
+    from pwlact.experiments.inspection import is_inspection
     from pwlact_cli.console import emit, progress_bar, say
     from pwlact_cli.images import load_images
 
-    folder = out or run / "inspect"
-    _check_free(folder)
-    found = load_images(data)
-    with progress_bar("gradients", "epochs") as progress:
-        record = look(run, found, part=part, images=images, epochs=epochs, limit=limit, seed=seed, progress=progress)
-    _describe(record)
-    say(f"wrote {' and '.join(map(str, _write(record, folder)))}")
+    if is_inspection(run):
+        if (images, epochs, limit, seed) != (_IMAGES, _EPOCHS, None, _SEED):
+            raise InputError(f"{run} keeps an inspection, no run: --images, --epochs, --limit and --seed need the run")
+        record = _show_kept(run, part, out)
+    else:
+        folder = out or run / "inspect"
+        _check_free(folder)
+        found = load_images(data)
+        with progress_bar("gradients", "epochs") as progress:
+            record = look(
+                run, found, part=part, images=images, epochs=epochs, limit=limit, seed=seed, progress=progress
+            )
+        _describe(record)
+        say(f"wrote {' and '.join(map(str, _write(record, folder)))}")
     if as_json:
         emit(record)
+
+
+def _show_kept(place: Path, part: str, out: Path | None) -> dict[str, Any]:
+    """Show the record in `place`, and write it with its picture to `out`, if that is given."""
+    from pwlact.checks import InputError
+    from pwlact.experiments.inspection import INSPECTION, read_inspection
+    from pwlact_cli.console import say
+
+    if out is not None:
+        _check_free(out)
+        if out.resolve() == place.resolve():
+            raise InputError(f"--out {out} is the inspection itself: choose another folder")
+    record = read_inspection(place, part)
+    try:
+        _describe(record)
+        if out is not None:
+            say(f"wrote {' and '.join(map(str, _write(record, out)))}")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise InputError(f"{place / INSPECTION} is damaged ({what}): inspect the run itself again") from error
+    return record
 
 
 def _check_free(folder: Path) -> None:
@@ -91,7 +129,7 @@ def _describe(record: dict[str, Any]) -> None:
 def _gaussianity(title: str, part: dict[str, Any]) -> None:
     sizes = part["samples"]
     rows = [
-        (layer["name"], *_normality(layer["within"]), f"{layer['pooled']['w']['median']:.3f}")
+        (layer["name"], *_normality(layer["within"]), _number(layer["pooled"]["w"]["median"], 3))
         for layer in part["layers"]
     ]
     rows += [(f"({name})", *_normality(known), "") for name, known in part["baselines"].items()]
@@ -111,41 +149,52 @@ def _normality(summary: dict[str, Any]) -> tuple[str, ...]:
         _range(summary["skewness"], 1),
         _range(summary["excess_kurtosis"], 1),
         _range(summary["w"], 3),
-        f"{summary['d']['median']:.3f}",
+        _number(summary["d"]["median"], 3),
         _percent(shares["uncorrected"]),
         _percent(shares["holm"]),
     )
 
 
 def _range(numbers: dict[str, float], digits: int) -> str:
-    median, low, high = (f"{numbers[name]:.{digits}f}" for name in ("median", "q10", "q90"))
+    median, low, high = (_number(numbers[name], digits) for name in ("median", "q10", "q90"))
     return f"{median} ({low}, {high})"
 
 
 def _gradients(title: str, part: dict[str, Any]) -> None:
-    last = part["epochs"][-1]
-    rows = []
-    for layer in part["layers"]:
-        row = layer["epochs"][-1]
-        figures = [row[name]["cosine"] for name in ("sample", "gaussian")]
-        figures += [row[name]["projected"] for name in ("sample", "gaussian", "ceiling", "chance")]
-        rows.append((layer["name"], *(f"{figure:.2f}" for figure in figures), f"{row['seen']:.2f}"))
+    epochs = part["epochs"]
+    last = [_cosines(layer["epochs"][-1]) for layer in part["layers"]]
+    all_of_them = [_cosines(row) for layer in part["layers"] for row in layer["epochs"]]
+    columns = list(zip(*all_of_them, strict=True))
+    rows = [(layer["name"], *cosines) for layer, cosines in zip(part["layers"], last, strict=True)]
+    rows += [("(mean)", *map(_mean, columns)), ("(mean size)", *(_mean(column, abs) for column in columns))]
     _table(
         title,
-        f"Cosine of the gradients of cross-entropy and correlation objective in the knots after epoch {last}; "
-        f"n = {part['n']:,} images; random directions: {part['random']:.2f}",
+        f"Cosine of the gradients of cross-entropy and correlation objective in the knots after epoch {epochs[-1]}, "
+        f"and in brackets over all of them and epochs {', '.join(map(str, epochs))}; n = {part['n']:,} images; "
+        f"random directions: {part['random']:.2f}",
         ("layer", "sample", "gaussian", "sample, P", "gaussian, P", "halves, P", "shuffled, P", "seen"),
-        rows,
+        [(name, *(_number(cosine, 2) for cosine in cosines)) for name, *cosines in rows],
     )
+
+
+def _cosines(row: dict[str, Any]) -> list[float | None]:
+    plain = [row[name]["cosine"] for name in ("sample", "gaussian")]
+    return [*plain, *(row[name]["projected"] for name in ("sample", "gaussian", "ceiling", "chance")), row["seen"]]
+
+
+def _mean(values: Iterable[float | None], of: Callable[[float], float] = float) -> float | None:
+    """Mean of what there is: a gradient of zero has no cosine."""
+    there = [of(value) for value in values if value is not None and not math.isnan(value)]
+    return sum(there) / len(there) if there else None
 
 
 def _optimality(title: str, part: dict[str, Any]) -> None:
     rows = [
         (
             layer["name"],
-            *(f"{layer[name]:.4f}" for name in ("reward", "relu", "silu", "optimum")),
-            f"{layer['share']:.0%}",
-            *(f"{layer[name]:.3f}" for name in ("r2", "swish_r2", "optimum_swish_r2")),
+            *(_number(layer[name], 4) for name in ("reward", "relu", "silu", "optimum")),
+            _percent(layer["share"]),
+            *(_number(layer[name], 3) for name in ("r2", "swish_r2", "optimum_swish_r2")),
         )
         for layer in part["layers"]
     ]
@@ -162,7 +211,7 @@ def _evolution(title: str, part: dict[str, Any]) -> None:
     last = part["epochs"]
     some = sorted({0, round(last / 4), round(last / 2), round(3 * last / 4), last})
     rows = [
-        (layer["name"], *(f"{layer['r2'][e]:.3f} ({layer['distance'][e]:.3f})" for e in some))
+        (layer["name"], *(f"{_number(layer['r2'][e], 3)} ({_number(layer['distance'][e], 3)})" for e in some))
         for layer in part["layers"]
     ]
     _table(
@@ -187,8 +236,8 @@ def _baking(title: str, part: dict[str, Any]) -> None:
                 str(pair["b"]),
                 str(pair["c"]),
                 f"{pair['p']:.2g}",
-                f"{pair['learnt']['loss']:.3f}",
-                f"{pair['swish']['loss']:.3f}",
+                _number(pair["learnt"]["loss"], 3),
+                _number(pair["swish"]["loss"], 3),
             )
         )
     _table(
@@ -207,5 +256,10 @@ def _table(run: str, title: str, columns: Sequence[str], rows: Sequence[Sequence
     table(title, columns, rows)
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}"
+def _number(value: float | None, digits: int) -> str:
+    """A number of a record, also of one read from JSON, where null stands for NaN."""
+    return "nan" if value is None else f"{value:.{digits}f}"
+
+
+def _percent(share: float | None) -> str:
+    return "nan" if share is None else f"{share:.0%}"

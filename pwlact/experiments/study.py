@@ -11,14 +11,13 @@ from typing import Any
 from pwlact import checks
 from pwlact.data import Cifar10
 from pwlact.experiments.cifar import CifarConfig, run
-from pwlact.experiments.inspection import inspect
+from pwlact.experiments.inspection import INSPECTION, inspect
 from pwlact.files import to_json, write_atomically, write_text
 from pwlact.training import RunFolder, Tracker, TrainingFailed, read_result
 from pwlact.training.activation_history import FILE_NAME as ACTIVATIONS
 from pwlact.training.input_history import FILE_NAME as INPUTS
 from pwlact.training.run_folder import RESULT
 
-INSPECTION = "inspect.json"
 ENOUGH_TO_INSPECT = 200
 
 KINDS: dict[str, dict[str, Any]] = {

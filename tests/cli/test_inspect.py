@@ -80,6 +80,77 @@ def test_options_arrive(pwlact, trained, tmp_path: Path) -> None:
     assert first["baking"] is None
 
 
+def test_kept_inspection_is_shown_as_it_was(pwlact, trained, tmp_path: Path) -> None:
+    images, run, _ = trained
+    kept = tmp_path / "kept"
+    made = pwlact("inspect", run, "--data", images, "--images", 100, "--out", kept, "--json")
+    before = (kept / "inspect.json").read_bytes()
+    shown = pwlact("inspect", kept, "--json")
+    assert shown.status == 0
+    assert shown.json == made.json
+    assert shown.stderr == made.stderr[: made.stderr.index("wrote")]
+    assert (kept / "inspect.json").read_bytes() == before
+    # a part of it, elsewhere
+    baking = pwlact("inspect", kept, "--part", "baking", "--out", tmp_path / "baking", "--json")
+    assert baking.json["baking"] == made.json["baking"]
+    assert [name for name in PARTS if baking.json[name] is not None] == ["baking"]
+    assert {path.name for path in (tmp_path / "baking").iterdir()} == {"inspect.json"}
+    missing = pwlact("inspect", tmp_path / "baking", "--part", "gradients")
+    assert missing.status == 2
+    assert "has nothing on gradients" in missing.error
+    # a run that holds an inspection is a run
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    for limit in (7, 5):
+        arguments = ("--data", images, "--part", "baking", "--limit", limit, "--out", copy, "--json")
+        assert pwlact("inspect", copy, *arguments).json["baking"]["validation"]["n"] == limit
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [(("--images", 30), "--images"), (("--seed", 1), "--seed"), (("--part", "all-of-it"), "'all-of-it'"),
+     (("--out", "kept"), "the inspection itself")],
+)  # fmt: skip
+def test_kept_inspection_with_settings_of_another(pwlact, tmp_path: Path, options, named: str) -> None:
+    (tmp_path / "kept").mkdir()
+    content = json.dumps({"run": {}} | dict.fromkeys(PARTS))
+    (tmp_path / "kept" / "inspect.json").write_text(content)
+    outcome = pwlact("inspect", "kept", *options)
+    assert outcome.status == 2
+    assert named in outcome.error
+    assert (tmp_path / "kept" / "inspect.json").read_text() == content
+
+
+def test_kept_inspection_with_a_number_that_was_not_finite(pwlact, trained, tmp_path: Path) -> None:
+    images, run, _ = trained
+    pwlact("inspect", run, "--data", images, "--images", 100, "--part", "gradients", "--out", tmp_path / "kept")
+    file = tmp_path / "kept" / "inspect.json"
+    record = json.loads(file.read_text())
+    rows = [row["sample"] for layer in record["gradients"]["layers"] for row in layer["epochs"]]
+    assert len(rows) == 18
+    for number, row in enumerate(rows):
+        row["cosine"] = (-1) ** number / 4
+    rows[1]["cosine"] = None  # layer 0 after the last epoch
+    file.write_text(json.dumps(record))
+    outcome = pwlact("inspect", tmp_path / "kept")
+    assert outcome.status == 0
+    first = {line.split()[0]: line for line in outcome.stderr.splitlines() if line.strip()}
+    assert first["layer0"].split()[1] == "nan"
+    assert first["(mean)"].split()[1] == "0.01"  # (9 - 8) / 4 / 17
+    assert first["(mean"].split()[2] == "0.25"
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{", "[]", "{}", '{"run": {}}', json.dumps({"run": {}} | {part: {} for part in PARTS}),
+     json.dumps({"run": 3} | dict.fromkeys(PARTS))],
+)  # fmt: skip
+def test_damaged_inspection_is_one_line(pwlact, tmp_path: Path, content: str) -> None:
+    (tmp_path / "inspect.json").write_text(content)
+    outcome = pwlact("inspect", ".")
+    assert outcome.status == 2
+    assert "inspect.json" in outcome.error
+
+
 def test_fixed_activations(pwlact, trained, tmp_path: Path) -> None:
     images, _, run = trained
     outcome = pwlact("inspect", run, "--data", images, "--images", 100, "--out", tmp_path / "a", "--json")

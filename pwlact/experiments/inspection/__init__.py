@@ -6,6 +6,19 @@ from pwlact.experiments.inspection.gaussianity import gaussianity
 from pwlact.experiments.inspection.gradients import gradients
 from pwlact.experiments.inspection.loading import StoredRun, open_run
 from pwlact.experiments.inspection.optimality import optimality
-from pwlact.experiments.inspection.whole import PARTS, inspect
+from pwlact.experiments.inspection.whole import INSPECTION, PARTS, inspect, is_inspection, read_inspection
 
-__all__ = ["PARTS", "StoredRun", "baking", "evolution", "gaussianity", "gradients", "inspect", "open_run", "optimality"]
+__all__ = [
+    "INSPECTION",
+    "PARTS",
+    "StoredRun",
+    "baking",
+    "evolution",
+    "gaussianity",
+    "gradients",
+    "inspect",
+    "is_inspection",
+    "open_run",
+    "optimality",
+    "read_inspection",
+]

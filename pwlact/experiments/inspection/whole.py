@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pwlact import checks
+from pwlact.checks import InputError
 from pwlact.data import Cifar10
 from pwlact.environment import environment
 from pwlact.experiments.inspection.baking import baking
@@ -13,8 +14,12 @@ from pwlact.experiments.inspection.gaussianity import gaussianity
 from pwlact.experiments.inspection.gradients import gradients
 from pwlact.experiments.inspection.loading import open_run
 from pwlact.experiments.inspection.optimality import optimality
+from pwlact.files import read_object
+from pwlact.training.run_folder import CONFIG
 
 PARTS = ("gaussianity", "gradients", "optimality", "evolution", "baking")
+INSPECTION = "inspect.json"
+"""Name of the file that keeps a record."""
 
 
 def inspect(
@@ -67,3 +72,29 @@ def inspect(
         "baking": baking(run, limit) if "baking" in wanted else None,
         "environment": environment(),
     }
+
+
+def is_inspection(folder: Path) -> bool:
+    """Whether a folder keeps the record of an `inspect` and is no run of its own."""
+    return (folder / INSPECTION).is_file() and not (folder / CONFIG).exists()
+
+
+def read_inspection(folder: Path, part: str = "all") -> dict[str, Any]:
+    """The record of an earlier `inspect`, as `pwlact inspect` and `pwlact study` keep it.
+
+    Args:
+        folder: where its inspect.json is.
+        part: one of `PARTS`, or "all"; the others become None.
+
+    Raises:
+        InputError: an unknown part or one that the record lacks, or the file is not there or holds something else.
+    """
+    checks.choice("part", part, (*PARTS, "all"))
+    record = read_object(folder / INSPECTION)
+    if not {"run", *PARTS} <= set(record):
+        raise InputError(f"{folder / INSPECTION} is no inspection: it lacks some of run, {', '.join(PARTS)}")
+    if part == "all":
+        return record
+    if record[part] is None:
+        raise InputError(f"{folder / INSPECTION} has nothing on {part}: inspect the run itself with --part {part}")
+    return record | dict.fromkeys(set(PARTS) - {part})

@@ -286,7 +286,7 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
         "evolution",
         "in training a sigmoid gate appears midway and ends as a stable Swish",
         from_studies(_evolves, _BACKPROP_INSPECTION),
-        "pwlact inspect runs/study/resnet10-backprop-w0.25-s0",
+        "pwlact inspect figures/results/networks/resnet10-backprop-w0.25-s0",
     ),
     _claim(
         "layer-beta-early",
@@ -316,7 +316,7 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
         "theory-matches-networks",
         "activations learnt in networks match the theory's",
         from_studies(_near_optimum, _BACKPROP_INSPECTION),
-        "pwlact inspect runs/study/resnet10-backprop-w0.25-s0",
+        "pwlact inspect figures/results/networks/resnet10-backprop-w0.25-s0",
     ),
     _claim(
         "local-equals-backprop",
@@ -332,18 +332,18 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
         "the correlation gradient approximates the cross-entropy gradient of the "
         "activations when inputs are Gaussian, separation moderate and the network not too deep",
         from_studies(_gradients_agree, _LOCAL_INSPECTION),
-        "pwlact inspect runs/study/resnet10-local-w0.25-s0",
+        "pwlact inspect figures/results/networks/resnet10-local-w0.25-s0",
     ),
     _claim(
         "early-layers-benefit",
         "earlier layers benefit most from the correlation objective",
         from_studies(_early_agree_most, _LOCAL_INSPECTION),
-        "pwlact inspect runs/study/resnet10-local-w0.25-s0",
+        "pwlact inspect figures/results/networks/resnet10-local-w0.25-s0",
     ),
     _claim(
         "gaussian-preactivations",
         "CIFAR-10 pre-activations are approximately Gaussian within a class (batch norm, central limit)",
         from_studies(_normal_within_classes, _BACKPROP_INSPECTION),
-        "pwlact inspect runs/study/resnet10-backprop-w0.25-s0",
+        "pwlact inspect figures/results/networks/resnet10-backprop-w0.25-s0",
     ),
 )
