@@ -14,6 +14,10 @@ app = typer.Typer()
 Names = Annotated[str, typer.Option(help="Activations, with commas; all of them if not given.", show_default=False)]
 Seeds = Annotated[int, typer.Option(help="Number of seeds, from 0 on.")]
 Rates = Annotated[str, typer.Option(help="Learning rates to choose from, ascending, with commas.")]
+Shapes = Annotated[str, typer.Option(help="spirals, rings, blobs, with commas.")]
+Steps = Annotated[int, typer.Option(help="Most steps of Adam.")]
+Target = Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")]
+Points = Annotated[int, typer.Option(help="Training points of a seed.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -33,14 +37,14 @@ def redundancy(
 
 @app.command()
 def toy(
-    data: Annotated[str, typer.Option(help="spirals, rings, blobs, with commas.")] = "spirals,rings,blobs",
+    data: Shapes = "spirals,rings,blobs",
     units: Annotated[str, typer.Option(help="Numbers of hidden units, with commas.")] = "16",
     activations: Names = "",
     seeds: Seeds = 10,
     rates: Rates = "0.01,0.03,0.1,0.3",
-    steps: Annotated[int, typer.Option(help="Most steps of Adam.")] = 500,
-    target: Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")] = 0.1,
-    points: Annotated[int, typer.Option(help="Training points of a seed.")] = 200,
+    steps: Steps = 500,
+    target: Target = 0.1,
+    points: Points = 200,
     out: options.Out = None,
     results: experiment.Results = None,
     resume: experiment.Resume = False,
@@ -102,13 +106,13 @@ def mlp(
 def groups(
     sizes: Annotated[str, typer.Option(help="Units in a group, with commas; each divides --units.")] = "2,4,8,16,32",
     kinds: Annotated[str, typer.Option(help="Activations that compete in groups.")] = "grouped-softmax,lwta",
-    data: Annotated[str, typer.Option(help="spirals, rings, blobs, with commas.")] = "spirals,rings,blobs",
+    data: Shapes = "spirals,rings,blobs",
     units: Annotated[int, typer.Option(help="Number of hidden units.")] = 32,
     seeds: Seeds = 10,
     rates: Rates = "0.01,0.03,0.1,0.3",
-    steps: Annotated[int, typer.Option(help="Most steps of Adam.")] = 800,
-    target: Annotated[float, typer.Option(help="Training loss at which a model is done, in nats.")] = 0.1,
-    points: Annotated[int, typer.Option(help="Training points of a seed.")] = 200,
+    steps: Steps = 800,
+    target: Target = 0.1,
+    points: Points = 200,
     out: options.Out = None,
     results: experiment.Results = None,
     resume: experiment.Resume = False,
