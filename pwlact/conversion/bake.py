@@ -30,7 +30,8 @@ def bake(model: nn.Module, *, to: Literal["swish", "pwl"] = "pwl", example: Any 
     """Replace a model's learnable activations by fixed functions of the same shape.
 
     "pwl" keeps each function as it is, with buffers for parameters. "swish" takes the least-squares Swish of the
-    knot values, scale u sigmoid(beta u) + offset with u = x - x0, one a function: four numbers in place of N. The
+    knot values, scale u sigmoid(beta u) + offset with u = x - x0, one a function: four numbers in place of N. It
+    knows nothing beyond the knots: where the report says that it bends there, prefer "pwl". The
     rest of the model stays trainable, and the result exports to ONNX by PyTorch's own exporter.
 
     Args:
@@ -115,6 +116,10 @@ def _swish(module: PiecewiseLinearActivation, name: str) -> tuple[FrozenSwish, s
     note = f"R^2 {r2.min():.4f}" if r2.size else "constant"
     if fit.at_bound.any():
         note += f", {fit.at_bound.sum()} of {len(curves)} at a bound of the fit"
+    # a rise fitted by the far side of a bend, which the inputs beyond the last knot then meet
+    outside = (fit.scale != 0) & ((fit.x0 < module.knots.low) | (fit.x0 > module.knots.high))
+    if outside.any():
+        note += f", {outside.sum()} of {len(curves)} bend outside the knots"
     return FrozenSwish(beta, x0, scale, offset, module.channel_dim), note
 
 

@@ -102,6 +102,21 @@ def test_swish_is_that_of_the_fit(channels):
     assert layer.note.startswith("R^2 0.9")
 
 
+def test_report_says_where_a_swish_bends_outside_the_knots():
+    t = Knots().positions()
+    # a rise that grows: the far side of an upside-down Swish, which falls a little beyond the last knot
+    curves = [torch.exp(t / 2), t * torch.sigmoid(2 * t), torch.zeros_like(t), torch.exp(-t / 2)]
+    activation = PiecewiseLinearActivation(channels=4).double()
+    with torch.no_grad():
+        activation.values.copy_(torch.stack(curves))
+    baked, report = bake(activation, to="swish")
+    assert report.layers[0].note.endswith("2 of 4 bend outside the knots")
+    far = torch.full((1, 4), 4 * Knots().high, dtype=torch.float64)
+    assert baked(far)[0, 0] < 0 < activation(far)[0, 0]
+    activation = PiecewiseLinearActivation(start="silu")
+    assert "outside" not in bake(activation, to="swish").report.layers[0].note
+
+
 def test_errors_at_the_inputs_seen():
     activation = PiecewiseLinearActivation(start="silu").double()
     x = torch.linspace(-12, 12, 1001, dtype=torch.float64)

@@ -62,5 +62,8 @@ FIGURE = PaperFigure(
     "Reward of every layer's activation as a share of what its own inputs allow",
     compute,
     draw,
-    (runs.study([ARCH], KINDS, seeds=1), f"pwlact inspect figures/results/networks/{ARCH}-backprop-w0.25-s0 --part optimality"),
+    (
+        runs.study([ARCH], KINDS, seeds=1),
+        f"pwlact inspect figures/results/networks/{ARCH}-backprop-w0.25-s0 --part optimality",
+    ),
 )
