@@ -10,6 +10,14 @@ from pwlact_figures.paper import MissingResultError, Results, network_runs
 
 ARCH, WIDTH = "resnet10", 0.25
 COMPARED = ("backprop", "local", "silu")
+_PAIRS = (
+    ("local-half-rate", "backprop"),
+    ("local-twice-rate", "backprop"),
+    ("local-channel", "local"),
+    ("derived", "silu"),
+    ("gelu", "silu"),
+    ("relu", "silu"),
+)
 _LOCAL = ("local", "local-channel", "local-half-rate", "local-twice-rate", "local-smoother")
 
 
@@ -100,15 +108,13 @@ def numbers(results: Results) -> dict[str, str]:
         "net.local.runs": str(sum(len(runs_of(results, kind, arch)) for kind in _LOCAL for arch in network_runs.ARCHS)),
     }
     text |= {"net.vgg.seeds": _seeds(common(results, "vgg11", ("local", "backprop"))["local"])}
-    text |= {"net.relu.seeds": _seeds(common(results, ARCH, ("relu", "silu"))["relu"])}
     for name, arch, accuracy in (
         ("net.vgg.local_backprop", "vgg11", final),
         ("net.late.local_backprop", ARCH, late),
         ("net.vgg.late.local_backprop", "vgg11", late),
     ):
         text[name] = _apart(results, arch, "local", "backprop", accuracy)
-    pairs = (("local-half-rate", "backprop"), ("local-twice-rate", "backprop"), ("derived", "silu"), ("relu", "silu"))
-    for kind, other in pairs:
+    for kind, other in _PAIRS:
         text[f"net.{kind}_{other}"] = _apart(results, ARCH, kind, other)
         text[f"net.vgg.{kind}_{other}"] = _apart(results, "vgg11", kind, other)
     text |= {"net.late.epochs": str(LATE)}
