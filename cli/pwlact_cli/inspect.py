@@ -246,6 +246,15 @@ def _baking(title: str, part: dict[str, Any]) -> None:
         ("images", "n", "learnt", "Swish", "difference", "b", "c", "p", "loss", "loss, Swish"),
         rows,
     )
+    _table(
+        "",
+        "How far each layer's Swishes are from what was learnt, between the first and the last knot",
+        ("layer", "largest", "mean", "fit"),
+        [
+            (layer["name"], _number(layer["worst"], 3), _number(layer["mean"], 3), layer["note"])
+            for layer in part["layers"]
+        ],
+    )
 
 
 def _table(run: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -48,6 +48,10 @@ def test_all_parts(pwlact, trained, tmp_path: Path) -> None:
     assert "resnet10 backprop, after epoch 2 of 2, finished" in text
     for shown in ("layer8", "(laplace)", "n = 100 images", "after epoch 2", "validation", "McNemar", str(out)):
         assert shown in text
+    for layer in record["baking"]["layers"]:
+        assert any(
+            line.split()[:1] == [layer["name"]] and line.rstrip().endswith(layer["note"]) for line in text.splitlines()
+        )
     median = record["gaussianity"]["layers"][0]["within"]["w"]["median"]
     assert f"{median:.3f}" in next(line for line in text.splitlines() if "layer0" in line)
     assert max(map(len, text.splitlines()[:1] + [line for line in text.splitlines() if "layer" in line])) <= 120
