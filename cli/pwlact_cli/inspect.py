@@ -60,8 +60,9 @@ def inspect(
             record = look(
                 run, found, part=part, images=images, epochs=epochs, limit=limit, seed=seed, progress=progress
             )
+        files = _write(record, folder)  # first: whoever reads the text may stop in the middle, as `head` does
         _describe(record)
-        say(f"wrote {' and '.join(map(str, _write(record, folder)))}")
+        say(f"wrote {' and '.join(map(str, files))}")
     if as_json:
         emit(record)
 
@@ -223,38 +224,45 @@ def _evolution(title: str, part: dict[str, Any]) -> None:
 
 
 def _baking(title: str, part: dict[str, Any]) -> None:
+    # older records have no Swishes that were fitted to the inputs
+    fits = {"knots": part, **({"inputs": part["inputs"]} if "inputs" in part else {})}
     rows = []
     for name in ("validation", "test"):
-        pair = part[name]
-        rows.append(
-            (
-                name,
-                f"{pair['n']:,}",
-                f"{pair['learnt']['accuracy']:.2%}",
-                f"{pair['swish']['accuracy']:.2%}",
-                f"{pair['difference']:+.2f} ± {pair['standard_error']:.2f}",
-                str(pair["b"]),
-                str(pair["c"]),
-                f"{pair['p']:.2g}",
-                _number(pair["learnt"]["loss"], 3),
-                _number(pair["swish"]["loss"], 3),
+        for where, fit in fits.items():
+            pair = fit[name]
+            rows.append(
+                (
+                    name,
+                    f"{pair['n']:,}",
+                    where,
+                    f"{pair['learnt']['accuracy']:.2%}",
+                    f"{pair['swish']['accuracy']:.2%}",
+                    f"{pair['difference']:+.2f} ± {pair['standard_error']:.2f}",
+                    str(pair["b"]),
+                    str(pair["c"]),
+                    f"{pair['p']:.2g}",
+                    _number(pair["learnt"]["loss"], 3),
+                    _number(pair["swish"]["loss"], 3),
+                )
             )
-        )
     _table(
         title,
         "Every activation replaced by its fitted Swish (difference in points ± one standard error, exact McNemar test)",
-        ("images", "n", "learnt", "Swish", "difference", "b", "c", "p", "loss", "loss, Swish"),
+        ("images", "n", "fitted to", "learnt", "Swish", "difference", "b", "c", "p", "loss", "loss, Swish"),
         rows,
     )
-    _table(
-        "",
-        "How far each layer's Swishes are from what was learnt, between the first and the last knot",
-        ("layer", "largest", "mean", "fit"),
-        [
-            (layer["name"], _number(layer["worst"], 3), _number(layer["mean"], 3), layer["note"])
-            for layer in part["layers"]
-        ],
-    )
+    places = {"knots": "between the first and the last knot", "inputs": "at the inputs of {:,} training images"}
+    for where, fit in fits.items():
+        _table(
+            "",
+            f"How far each layer's Swishes, fitted to the {where}, are from what was learnt, "
+            + places[where].format(fit.get("images", 0)),
+            ("layer", "largest", "mean", "fit"),
+            [
+                (layer["name"], _number(layer["worst"], 3), _number(layer["mean"], 3), layer["note"])
+                for layer in fit["layers"]
+            ],
+        )
 
 
 def _table(run: str, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

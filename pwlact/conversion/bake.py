@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pwlact import checks
@@ -13,10 +14,14 @@ from pwlact.conversion.convert import copied
 from pwlact.conversion.example import difference, run
 from pwlact.conversion.frozen import FrozenPiecewiseLinear, FrozenSwish
 from pwlact.conversion.hooks import move_hooks
+from pwlact.conversion.inputs_seen import given, points, sampling
 from pwlact.conversion.report import BakedLayer, BakeReport
 from pwlact.conversion.search import described
-from pwlact.pwl import PiecewiseLinearActivation
-from pwlact.swish import fit_swish_batched
+from pwlact.pwl import Knots, PiecewiseLinearActivation, pwl
+from pwlact.swish import PARAMETERS, fit_swish_batched
+
+_Array = NDArray[np.float64]
+_OUTSIDE = "bend outside the knots"
 
 
 class Baked(NamedTuple):
@@ -29,16 +34,19 @@ class Baked(NamedTuple):
 def bake(model: nn.Module, *, to: Literal["swish", "pwl"] = "pwl", example: Any = None, inplace: bool = False) -> Baked:
     """Replace a model's learnable activations by fixed functions of the same shape.
 
-    "pwl" keeps each function as it is, with buffers for parameters. "swish" takes the least-squares Swish of the
-    knot values, scale u sigmoid(beta u) + offset with u = x - x0, one a function: four numbers in place of N. It
-    knows nothing beyond the knots: where the report says that it bends there, prefer "pwl". The
-    rest of the model stays trainable, and the result exports to ONNX by PyTorch's own exporter.
+    "pwl" keeps each function as it is, with buffers for parameters. "swish" takes a least-squares Swish, scale u
+    sigmoid(beta u) + offset with u = x - x0, one a function: four numbers in place of N. With an example it is the
+    nearest at the inputs that the function receives there, so let the example be like what the model is for, some
+    hundred images or more. Without one it is the nearest at the knots, knows neither which of them matter nor
+    anything beyond them, and may cost much more: where the report says that it bends there, prefer "pwl". The rest
+    of the model stays trainable, and the result exports to ONNX by PyTorch's own exporter.
 
     Args:
         model: with at least one `PiecewiseLinearActivation`.
         to: "pwl" or "swish".
-        example: input of the model (a tensor, a tuple of arguments or a dict of keyword arguments), on which the
-            report measures each layer's error at the inputs that it really sees, and that of the model's output.
+        example: input of the model (a tensor, a tuple of arguments or a dict of keyword arguments), for which Swishes
+            are fitted, and on which the report measures each layer's error at the inputs that it really sees, and
+            that of the model's output.
         inplace: change `model` itself; a deep copy unless given.
 
     Returns:
@@ -61,9 +69,13 @@ def bake(model: nn.Module, *, to: Literal["swish", "pwl"] = "pwl", example: Any 
     if not places:
         raise checks.InputError("there is nothing to bake: no PiecewiseLinearActivation in the model")
     new, layers = {}, {}
+    seen: dict[PiecewiseLinearActivation, list[Tensor]] = {}
+    if to == "swish" and example is not None:
+        with sampling(places) as seen:
+            run(root[0], example)
     for module, where in places.items():
         name = where[0][2]
-        new[module], note = _swish(module, name) if to == "swish" else (_frozen(module), "")
+        new[module], note = _swish(module, name, seen.get(module)) if to == "swish" else (_frozen(module), "")
         worst, mean = _errors(module, new[module])
         layers[module] = BakedLayer(name, described(module), repr(new[module]), worst, mean, note=note)
     before = None
@@ -97,30 +109,47 @@ def _frozen(module: PiecewiseLinearActivation) -> FrozenPiecewiseLinear:
     return FrozenPiecewiseLinear(module.values.detach().clone(), module.knots, module.channel_dim)
 
 
-def _swish(module: PiecewiseLinearActivation, name: str) -> tuple[FrozenSwish, str]:
+def _swish(module: PiecewiseLinearActivation, name: str, seen: list[Tensor] | None) -> tuple[FrozenSwish, str]:
     """The Swish nearest to each function of the module, and what to know about it."""
-    values = module.values.detach().cpu().double().numpy()
-    curves = np.atleast_2d(values)
+    curves = np.atleast_2d(module.values.detach().cpu().double().numpy())
     try:
-        fit = fit_swish_batched(module.knots.positions().numpy(), curves)
+        fit = _fit(module.knots, curves, torch.cat(seen, dim=1).numpy() if seen else None)
     except checks.InputError as error:
         raise checks.InputError(f"no Swish can be fitted to {name or 'the model'}: {error}; bake to='pwl'") from error
     dtype = torch.promote_types(module.values.dtype, torch.float32)
-    numbers = [torch.as_tensor(part, dtype=dtype) for part in (fit.beta, fit.x0, fit.scale, fit.offset)]
+    numbers = [torch.as_tensor(fit[part], dtype=dtype) for part in PARAMETERS]
     if module.channels is None:
         numbers = [number[0] for number in numbers]
     else:
         numbers = [number.repeat_interleave(module.channels // len(curves)) for number in numbers]
     beta, x0, scale, offset = (number.to(module.values.device, copy=True) for number in numbers)
-    r2 = fit.r2[~np.isnan(fit.r2)]
+    r2 = fit["r2"][~np.isnan(fit["r2"])]
     note = f"R^2 {r2.min():.4f}" if r2.size else "constant"
-    if fit.at_bound.any():
-        note += f", {fit.at_bound.sum()} of {len(curves)} at a bound of the fit"
-    # a rise fitted by the far side of a bend, which the inputs beyond the last knot then meet
-    outside = (fit.scale != 0) & ((fit.x0 < module.knots.low) | (fit.x0 > module.knots.high))
-    if outside.any():
-        note += f", {outside.sum()} of {len(curves)} bend outside the knots"
+    for count, what in ((fit["at_bound"].sum(), "at a bound of the fit"), (fit["outside"].sum(), _OUTSIDE)):
+        note += f", {count} of {len(curves)} {what}" if count else ""
     return FrozenSwish(beta, x0, scale, offset, module.channel_dim), note
+
+
+def _fit(knots: Knots, curves: _Array, inputs: _Array | None) -> dict[str, NDArray[Any]]:
+    """Parameters of the nearest Swishes, R^2, and whether each sits on a bound or bends outside of where it was fitted.
+
+    With inputs, a row a curve, no two curves are fitted at the same points.
+    """
+    if inputs is None:
+        problems = [(knots.positions().numpy(), curves, None)]
+    else:
+        problems = []
+        for curve, row in zip(curves, inputs, strict=True):
+            x, weights = points(knots, row)
+            y = pwl(torch.from_numpy(x), torch.from_numpy(curve), knots.low, knots.high)
+            problems.append((x, y.numpy()[None], weights))
+    found = []
+    for x, y, weights in problems:
+        fit = fit_swish_batched(x, y, weights)
+        # a rise fitted by the far side of a bend, which inputs further out then meet
+        outside = (fit.scale != 0) & ((fit.x0 < x.min()) | (fit.x0 > x.max()))
+        found.append({**{part: getattr(fit, part) for part in (*PARAMETERS, "r2", "at_bound")}, "outside": outside})
+    return {part: np.concatenate([one[part] for one in found]) for part in found[0]}
 
 
 @torch.no_grad()
@@ -146,13 +175,13 @@ def _comparing(new: dict[Any, nn.Module], layers: dict[Any, BakedLayer]) -> Iter
     """Measure each new function at the inputs of the old while the context lasts."""
     sums: dict[Any, tuple[float, float, int]] = {}
 
-    def compare(module: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-        wrong = (new[module](arguments[0]).double() - output.double()).abs()
+    def compare(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
+        wrong = (new[module](given(arguments, named)).double() - output.double()).abs()
         worst, total, count = sums.get(module, (0.0, 0.0, 0))
         if wrong.numel():
             sums[module] = (max(worst, float(wrong.max())), total + float(wrong.sum()), count + wrong.numel())
 
-    hooks = [module.register_forward_hook(compare) for module in new]
+    hooks = [module.register_forward_hook(compare, with_kwargs=True) for module in new]
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Is the learnt activation a Swish? Accuracy of a run as it is, and with the Swish fitted to every activation."""
+"""Is the learnt activation a Swish? Accuracy of a run as it is, and with a Swish in the place of every activation."""
 
 import math
 from typing import Any
@@ -10,27 +10,34 @@ from torch.nn import functional
 
 from pwlact import checks
 from pwlact.checks import InputError
-from pwlact.conversion import bake
+from pwlact.conversion import Baked, bake
 from pwlact.data import Images
 from pwlact.experiments.inspection.loading import StoredRun
 from pwlact.models import activations
 from pwlact.pwl import PiecewiseLinearActivation
 from pwlact.training import autocast
 
+EXAMPLE = 1000
+"""Training images for whose inputs Swishes are fitted, or all where there are fewer."""
+
 
 def baking(run: StoredRun, limit: int | None = None) -> dict[str, Any]:
     """Compare the newest weights with learnt and with baked activations, image by image.
 
-    In the precision and the batches of the run's own evaluation, so that its validation accuracy comes out again.
+    Swishes are fitted twice: to the knot values, and to f at the inputs that it receives on some training images. All
+    is scored in the precision and the batches of the run's own evaluation, so that its validation accuracy comes out
+    again.
 
     Args:
         run: the run.
-        limit: most images of each set; all unless given.
+        limit: most images of each set; all, of the training images `EXAMPLE`, unless given.
 
     Returns:
         JSON-able: epoch, precision, layers [{name, worst, mean, note}] (|Swish - f| between the first and last knot),
         validation and test {n, learnt {accuracy, loss}, swish {accuracy, loss}, difference (of accuracies, in points,
-        Swish less learnt), standard_error (of it, paired), b, c, p} with the numbers of `mcnemar`.
+        Swish less learnt), standard_error (of it, paired), b, c, p} with the numbers of `mcnemar`; inputs {images
+        (their number), layers [{name, worst, mean, note}] (at the inputs on these images), validation, test} is the
+        same of Swishes fitted to f at its inputs.
 
     Raises:
         InputError: the run's activations are fixed, `limit` is below 1, or weights cannot be read.
@@ -41,23 +48,35 @@ def baking(run: StoredRun, limit: int | None = None) -> dict[str, Any]:
         raise InputError(f"{run.folder} has fixed activations ({run.config.mode}): there is nothing to bake")
     learnt = run.model()
     names = [name for name, module in activations(learnt) if isinstance(module, PiecewiseLinearActivation)]
-    swish, report = bake(learnt, to="swish")
-    layers = [
-        {"name": name, "worst": layer.worst, "mean": layer.mean, "note": layer.note}
-        for name, layer in zip(names, report.layers, strict=True)
-    ]
+
+    def score(baked: Baked, errors: tuple[str, str]) -> dict[str, Any]:
+        worst, mean = errors
+        rows = zip(names, baked.report.layers, strict=True)
+        return {
+            "layers": [
+                {"name": name, "worst": getattr(layer, worst), "mean": getattr(layer, mean), "note": layer.note}
+                for name, layer in rows
+            ],
+            "validation": compare(run, learnt, baked.model, run.val, limit),
+            "test": compare(run, learnt, baked.model, run.test, limit),
+        }
+
+    some = _first(run.train, min(EXAMPLE, limit or EXAMPLE))
+    ((example, _),) = run.batches(some, len(some)).epoch(0)
     return {
         "epoch": run.last,
         "precision": run.config.precision,
-        "layers": layers,
-        "validation": compare(run, learnt, swish, run.val, limit),
-        "test": compare(run, learnt, swish, run.test, limit),
+        **score(bake(learnt, to="swish"), ("worst", "mean")),
+        "inputs": {
+            "images": len(some),
+            **score(bake(learnt, to="swish", example=example), ("seen_worst", "seen_mean")),
+        },
     }
 
 
 def compare(run: StoredRun, learnt: nn.Module, swish: nn.Module, images: Images, limit: int | None) -> dict[str, Any]:
     """Score two models on the same images."""
-    images = Images(images.images[:limit], images.labels[:limit])
+    images = _first(images, limit)
     (loss_a, right_a), (loss_b, right_b) = (_answers(run, model, images) for model in (learnt, swish))
     n, test = len(images), mcnemar(right_a, right_b)
     b, c = test["b"], test["c"]
@@ -100,3 +119,7 @@ def _answers(run: StoredRun, model: nn.Module, images: Images) -> tuple[Tensor, 
         losses.append(functional.cross_entropy(logits, labels, reduction="none").double())
         right.append(logits.argmax(dim=1) == labels)
     return torch.cat(losses), torch.cat(right)
+
+
+def _first(images: Images, limit: int | None) -> Images:
+    return Images(images.images[:limit], images.labels[:limit])

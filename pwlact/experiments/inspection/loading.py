@@ -1,4 +1,4 @@
-"""A stored run opened to look into it: settings, weights of every epoch kept, and the images it did not learn from."""
+"""A stored run opened to look into it: settings, weights of every epoch kept, and the images."""
 
 import re
 from dataclasses import dataclass, fields
@@ -27,6 +27,7 @@ class StoredRun:
         folder: where it is stored.
         config: its settings.
         weights: number of epochs done -> file with the weights after them, ascending; at least one.
+        train: the images that it learnt from.
         val: the images that it validated on.
         test: the test images.
         mean: of each channel of the training images, shape (3,), as it normalised its images.
@@ -36,6 +37,7 @@ class StoredRun:
     folder: Path
     config: CifarConfig
     weights: dict[int, Path]
+    train: Images
     val: Images
     test: Images
     mean: Tensor
@@ -103,7 +105,7 @@ def open_run(folder: Path, data: Cifar10) -> StoredRun:
         )
     train, val = split(data, config.val_size, config.limit)
     mean, std = channel_statistics(train)
-    return StoredRun(folder, config, _weights(folder), val, data.test, mean, std)
+    return StoredRun(folder, config, _weights(folder), train, val, data.test, mean, std)
 
 
 def _config(folder: Path, stored: dict[str, Any]) -> CifarConfig:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from asserts import assert_refused
 
+from pwlact.conversion import bake
 from pwlact.data import Images
 from pwlact.experiments.inspection import baking as measure
 from pwlact.experiments.inspection.baking import compare, mcnemar
@@ -59,6 +60,22 @@ def test_layers_tell_the_error_of_the_fit(record):
         assert layer["worst"] == pytest.approx(max(errors), abs=0.02)
         assert 0 < layer["mean"] < layer["worst"]
         assert "R^2" in layer["note"]
+
+
+def test_swishes_fitted_to_the_inputs(record):
+    run, found = record
+    inputs = found["inputs"]
+    assert inputs["images"] == len(run.train) < 1000
+    assert inputs["validation"]["learnt"] == found["validation"]["learnt"]
+    model = run.model()
+    ((images, _),) = run.batches(run.train, len(run.train)).epoch(0)
+    report = bake(model, to="swish", example=images).report
+    for layer, (name, _), expected in zip(inputs["layers"], activations(model), report.layers, strict=True):
+        assert layer["name"] == name
+        assert (layer["worst"], layer["mean"]) == (expected.seen_worst, expected.seen_mean)
+        assert layer["note"] == expected.note
+    baked = bake(model, to="swish", example=images).model
+    assert inputs["test"] == compare(run, model, baked, run.test, None)
 
 
 def test_pair_of_models_by_hand(runs):
@@ -125,6 +142,7 @@ def test_swishes_stay_what_they_are(runs):
 def test_limit(runs):
     found = measure(runs["local"], limit=10)
     assert (found["validation"]["n"], found["test"]["n"]) == (10, 10)
+    assert found["inputs"]["images"] == found["inputs"]["test"]["n"] == 10
     many = measure(runs["local"], limit=50)
     assert (many["validation"]["n"], many["test"]["n"]) == (50, 12)
     alone = replace(runs["local"], val=Images(runs["local"].val.images[:10], runs["local"].val.labels[:10]))

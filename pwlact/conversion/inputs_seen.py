@@ -1,0 +1,72 @@
+"""Where the inputs of an activation lie: what a fit that is to hold there is weighted with."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pwlact.pwl import Knots, PiecewiseLinearActivation
+
+_Array = NDArray[np.float64]
+
+# Inputs of each function that are kept of a call, and points that stand for them in a fit.
+_KEPT, _POINTS = 1 << 13, 256
+# As many inputs more are taken to lie evenly between the knots: they decide where few were seen.
+_EVEN = 100.0
+
+
+@contextmanager
+def sampling(modules: Iterable[PiecewiseLinearActivation]) -> Iterator[dict[PiecewiseLinearActivation, list[Tensor]]]:
+    """Keep some inputs of every module while the context lasts.
+
+    Yields:
+        by module, for each of its calls, inputs of each of its functions, spread over the elements of x: shape (G, n),
+        where G is 1 for one function in all.
+    """
+    seen: dict[PiecewiseLinearActivation, list[Tensor]] = {module: [] for module in modules}
+
+    def keep(module: PiecewiseLinearActivation, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+        x = given(arguments, named).detach()
+        if module.channels is None:
+            rows = x.reshape(1, -1)
+        else:
+            rows = x.movedim(module.channel_dim, 0).reshape(len(module.values), -1)
+        some = torch.linspace(0, rows.shape[1] - 1, min(rows.shape[1], _KEPT), dtype=torch.float64, device=x.device)
+        seen[module].append(rows[:, some.round().long()].cpu().double())
+
+    hooks = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in seen]
+    try:
+        yield seen
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def given(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
+    """The input x of an activation's call."""
+    return arguments[0] if arguments else named["x"]
+
+
+def points(knots: Knots, inputs: _Array) -> tuple[_Array, _Array]:
+    """Where to fit a function, and what each point weighs.
+
+    Neighbouring inputs are drawn together to their mean. What lies further out than the width of the knots counts at
+    that distance: there f and whatever is fitted are straight lines, and the search keeps its scale.
+
+    Args:
+        knots: the knots of f.
+        inputs: what it receives, shape (n,); NaN and infinities do not count.
+
+    Returns:
+        Positions, in the units of x, and their weights, the number of inputs there; both of shape (P,).
+    """
+    even, width = knots.positions().numpy(), knots.high - knots.low
+    there = np.sort(inputs[np.isfinite(inputs)]).clip(knots.low - width, knots.high + width)
+    groups = np.array_split(there, min(_POINTS, len(there))) if len(there) else []
+    x = [*even, *(group.mean() for group in groups)]
+    weights = [_EVEN / len(even)] * len(even) + [float(len(group)) for group in groups]
+    return np.array(x), np.array(weights)
