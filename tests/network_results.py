@@ -115,7 +115,11 @@ def baking(kind):
     cost = 20.0 if kind == "backprop" else 2.0
     part = {"n": 5000, "learnt": {"accuracy": 0.84, "loss": 0.5}, "swish": {"accuracy": 0.84 - cost / 100, "loss": 1.0},
             "difference": -cost, "standard_error": 0.5, "b": 200, "c": 100, "p": 1e-9}  # fmt: skip
-    return {"epoch": EPOCHS, "precision": "fp32", "layers": [], "validation": part, "test": {**part, "n": 1000}}
+    both = {"layers": [], "validation": part, "test": {**part, "n": 1000}}
+    better = {**part, "swish": {"accuracy": 0.83, "loss": 0.6}, "difference": -1.0}
+    # older records have Swishes that were fitted to the knots alone
+    inputs = {"inputs": {"images": 1000, **both, "validation": better}} if kind == "local" else {}
+    return {"epoch": EPOCHS, "precision": "fp32", **both, **inputs}
 
 
 def counts(layer, classes=10):

@@ -21,6 +21,8 @@ from pwlact_figures.style import BLACK, PAGE_INCHES
 MARKS = {"silu": "D", "backprop": "o"}
 """What others are compared with, and its mark."""
 PARTS = ("validation", "test")
+FITTED = {"knots": ("o", "Swish, fitted to the knots"), "inputs": ("D", "Swish, fitted to the inputs")}
+"""What Swishes were fitted to: the mark of each and its name."""
 
 
 def compute(results: Results) -> dict[str, Any]:
@@ -127,13 +129,19 @@ def _baking(results: Results, run: NetworkRun) -> dict[str, Any] | None:
     part = runs.read_inspection(results, run, "baking")
     with runs.reading(results, f"{run.name}/{runs.INSPECTION}", run.command):
         found = part["validation"]
+        fits = {"knots": found} | ({"inputs": part["inputs"]["validation"]} if "inputs" in part else {})
         return {
             "seed": run.seed,
             "n": int(found["n"]),
             "learnt": 100 * runs.known(found["learnt"]["accuracy"]),
-            "swish": 100 * runs.known(found["swish"]["accuracy"]),
-            "difference": runs.known(found["difference"]),
-            "error": runs.known(found["standard_error"]),
+            "fitted": {
+                where: {
+                    "swish": 100 * runs.known(fit["swish"]["accuracy"]),
+                    "difference": runs.known(fit["difference"]),
+                    "error": runs.known(fit["standard_error"]),
+                }
+                for where, fit in fits.items()
+            },
         }
 
 
@@ -143,7 +151,7 @@ def draw(data: dict[str, Any]) -> Figure:
     heights = [0.95 + 0.17 * max(len(group["kinds"]), 4) for group in groups]
     baked = [(group, kind, one) for group in groups for kind, one in group["baking"].items()]
     if baked:
-        heights.append(0.75 + 0.17 * max(len(baked), 3))
+        heights.append(0.95 + 0.17 * max(len(baked), 3))
     figure = Figure(figsize=(PAGE_INCHES, sum(heights) + 0.15))
     blocks = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
     letters = iter("abcdefghijklmnopqrstuvwxyz")
@@ -163,6 +171,12 @@ def draw(data: dict[str, Any]) -> Figure:
         axes = blocks[-1].subplots()
         _baked(axes, baked)
         title_panel(axes, next(letters), "learnt activations replaced by their Swish fits, without further training")
+        handles = [Line2D([], [], marker="o", color=BLACK, linewidth=0, markersize=4, label="learnt")]
+        handles += [
+            Line2D([], [], marker=mark, color=BLACK, markerfacecolor="white", linewidth=0, markersize=4, label=name)
+            for mark, name in FITTED.values()
+        ]
+        blocks[-1].legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=6.5)
     return figure
 
 
@@ -238,20 +252,21 @@ def _baked(axes: Axes, baked: list[tuple[dict[str, Any], str, dict[str, Any]]]) 
     names = []
     for place, (group, kind, one) in enumerate(baked):
         name, colour = runs.LOOKS[kind]
-        axes.plot([one["swish"], one["learnt"]], [place, place], color=colour, linewidth=1)
+        ends = [one["learnt"], *(fit["swish"] for fit in one["fitted"].values())]
+        axes.plot([min(ends), max(ends)], [place, place], color=colour, linewidth=1)
         axes.plot(one["learnt"], place, "o", color=colour, markersize=4)
-        axes.plot(one["swish"], place, "o", color=colour, markerfacecolor="white", markersize=4)
-        text = f"{one['difference']:+.1f} ± {one['error']:.1f} points".replace("-", "−")
-        end = max(one["swish"], one["learnt"])
-        axes.annotate(text, (end, place), (6, 0), textcoords="offset points", va="center", fontsize=6.5)
+        for where, fit in one["fitted"].items():
+            axes.plot(fit["swish"], place, FITTED[where][0], color=colour, markerfacecolor="white", markersize=4)
+        costs = [f"{fit['difference']:+.1f} ± {fit['error']:.1f}" for fit in one["fitted"].values()]
+        text = f"{', '.join(costs)} points".replace("-", "−")
+        axes.annotate(text, (max(ends), place), (6, 0), textcoords="offset points", va="center", fontsize=6.5)
         names.append(f"{group['arch']}, width {group['width']:g}, {name}")
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.05)
     low, high = axes.get_xlim()
-    axes.set_xlim(low, high + 0.2 * (high - low))  # room for the numbers
-    n = baked[0][2]["n"]
-    axes.set_xlabel(f"validation accuracy (%), n = {n:,}, seed {baked[0][2]['seed']} (filled: learnt, hollow: Swish)")
+    axes.set_xlim(low, high + 0.35 * (high - low))  # room for the numbers
+    axes.set_xlabel(f"validation accuracy (%), n = {baked[0][2]['n']:,}, seed {baked[0][2]['seed']}")
 
 
 FIGURE = PaperFigure(

@@ -232,7 +232,14 @@ def test_accuracies_and_paired_differences(tmp_path):
     assert "backprop" not in group["differences"]["backprop"]
     curve = group["kinds"]["relu"]["curves"][0]
     assert curve == pytest.approx([50.0, 60.0, 70.0, 80.0])
-    assert group["baking"]["backprop"]["difference"] == -20.0
+    assert list(group["baking"]["backprop"]["fitted"]) == ["knots"]
+    assert group["baking"]["backprop"]["fitted"]["knots"] == pytest.approx(
+        {"swish": 64.0, "difference": -20.0, "error": 0.5}
+    )
+    fitted = group["baking"]["local"]["fitted"]
+    assert [(where, fit["difference"], fit["swish"]) for where, fit in fitted.items()] == [
+        ("knots", -2.0, pytest.approx(82.0)), ("inputs", -1.0, pytest.approx(83.0)),
+    ]  # fmt: skip
     assert set(group["baking"]) == {"backprop", "local"}
 
 
