@@ -69,13 +69,14 @@ def _parity(name: str, other: str) -> Any:
 def _paired(name: str, other: str, archs: tuple[str, ...]) -> Any:
     """Validation accuracy of one kind less that of another, seed by seed: mean and standard error.
 
-    The studies are those of the first kind and then of the other, architecture by architecture. The claim falls with
-    the first architecture after the last epoch; the rest are details: at a constant rate one epoch's accuracy swings,
-    the mean over the last few less.
+    The studies are those of the first kind and then of the other, architecture by architecture, all seeds of each;
+    then one of each at full width. The claim falls with the first architecture after the last epoch; the rest are
+    details: at a constant rate one epoch's accuracy swings, the mean over the last few less.
     """
 
     def measure(*studies: Study) -> Measurement:
-        curves = [[record["val_accuracy"] for record in study["history"]] for study in studies]
+        small = studies[: 2 * SEEDS * len(archs)]
+        curves = [[record["val_accuracy"] for record in study["history"]] for study in small]
         checks = []
         for epochs, when in ((1, "after the last epoch"), (LATE, f"over the last {LATE} epochs")):
             percent = [100 * np.mean(curve[-epochs:]) for curve in curves]
@@ -87,6 +88,11 @@ def _paired(name: str, other: str, archs: tuple[str, ...]) -> Any:
                     f"seeds, standard error {error:.2g}, n = {studies[0]['val']['n']} images:"
                 )
                 checks.append(above(what, apart.mean(), -0.5, core=not checks))
+        full = np.reshape([study["val"]["accuracy"] for study in studies[len(small) :]], (len(archs), 2))
+        for arch, (a, b) in zip(archs, full, strict=True):
+            error = 100 * np.sqrt((a * (1 - a) + b * (1 - b)) / studies[0]["val"]["n"])
+            what = f"the same after the last epoch at full width, {arch}, one seed, standard error at most {error:.2g}:"
+            checks.append(above(what, 100 * (a - b), -0.5, core=False))
         return weigh(*checks)
 
     return measure
@@ -324,8 +330,9 @@ NETWORK_CLAIMS: tuple[Claim, ...] = (
         from_studies(
             _paired("local", "backprop", ("ResNet-10", "VGG-11")),
             *_small("resnet10-local", "resnet10-backprop", "vgg11-local", "vgg11-backprop"),
+            *(_full(f"{arch}-{kind}") for arch in ("resnet10", "vgg11") for kind in ("local", "backprop")),
         ),
-        _SMALL,
+        f"{_SMALL} && {_FULL}",
     ),
     _claim(
         "gradient-approximates-ce",
