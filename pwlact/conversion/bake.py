@@ -14,14 +14,14 @@ from pwlact.conversion.convert import copied
 from pwlact.conversion.example import difference, run
 from pwlact.conversion.frozen import FrozenPiecewiseLinear, FrozenSwish
 from pwlact.conversion.hooks import move_hooks
-from pwlact.conversion.inputs_seen import given, points, sampling
+from pwlact.conversion.inputs_seen import points, sampling
 from pwlact.conversion.report import BakedLayer, BakeReport
 from pwlact.conversion.search import described
 from pwlact.pwl import Knots, PiecewiseLinearActivation, pwl
+from pwlact.pwl.recording import input_of
 from pwlact.swish import PARAMETERS, fit_swish_batched
 
 _Array = NDArray[np.float64]
-_OUTSIDE = "bend outside the knots"
 
 
 class Baked(NamedTuple):
@@ -125,7 +125,10 @@ def _swish(module: PiecewiseLinearActivation, name: str, seen: list[Tensor] | No
     beta, x0, scale, offset = (number.to(module.values.device, copy=True) for number in numbers)
     r2 = fit["r2"][~np.isnan(fit["r2"])]
     note = f"R^2 {r2.min():.4f}" if r2.size else "constant"
-    for count, what in ((fit["at_bound"].sum(), "at a bound of the fit"), (fit["outside"].sum(), _OUTSIDE)):
+    for count, what in (
+        (fit["at_bound"].sum(), "at a bound of the fit"),
+        (fit["outside"].sum(), "bend outside the knots"),
+    ):
         note += f", {count} of {len(curves)} {what}" if count else ""
     return FrozenSwish(beta, x0, scale, offset, module.channel_dim), note
 
@@ -176,7 +179,7 @@ def _comparing(new: dict[Any, nn.Module], layers: dict[Any, BakedLayer]) -> Iter
     sums: dict[Any, tuple[float, float, int]] = {}
 
     def compare(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any], output: Tensor) -> None:
-        wrong = (new[module](given(arguments, named)).double() - output.double()).abs()
+        wrong = (new[module](input_of(arguments, named)).double() - output.double()).abs()
         worst, total, count = sums.get(module, (0.0, 0.0, 0))
         if wrong.numel():
             sums[module] = (max(worst, float(wrong.max())), total + float(wrong.sum()), count + wrong.numel())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pwlact.pwl import Knots, PiecewiseLinearActivation
+from pwlact.pwl.recording import input_of
 
 _Array = NDArray[np.float64]
 
@@ -30,7 +31,7 @@ def sampling(modules: Iterable[PiecewiseLinearActivation]) -> Iterator[dict[Piec
     seen: dict[PiecewiseLinearActivation, list[Tensor]] = {module: [] for module in modules}
 
     def keep(module: PiecewiseLinearActivation, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        x = given(arguments, named).detach()
+        x = input_of(arguments, named).detach()
         if module.channels is None:
             rows = x.reshape(1, -1)
         else:
@@ -46,16 +47,12 @@ def sampling(modules: Iterable[PiecewiseLinearActivation]) -> Iterator[dict[Piec
             hook.remove()
 
 
-def given(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
-    """The input x of an activation's call."""
-    return arguments[0] if arguments else named["x"]
-
-
 def points(knots: Knots, inputs: _Array) -> tuple[_Array, _Array]:
     """Where to fit a function, and what each point weighs.
 
     Neighbouring inputs are drawn together to their mean. What lies further out than the width of the knots counts at
-    that distance: there f and whatever is fitted are straight lines, and the search keeps its scale.
+    that distance: f is a straight line there, and the search keeps its scale, but a Swish that bends slowly may turn
+    further out unseen.
 
     Args:
         knots: the knots of f.

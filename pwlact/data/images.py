@@ -36,6 +36,10 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def first(self, count: int | None) -> "Images":
+        """The first so many, or as many as there are; None for all. A view."""
+        return Images(self.images[:count], self.labels[:count])
+
 
 def _expect(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
     if tensor.dtype != dtype or tuple(tensor.shape) != shape:

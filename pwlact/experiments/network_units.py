@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from pwlact import checks
 from pwlact.correlation import HatStatistics, Problem, solve_eigen
-from pwlact.data import Batches, Cifar10, Images, channel_statistics, split
+from pwlact.data import Batches, Cifar10, channel_statistics, split
 from pwlact.environment import environment
 from pwlact.experiments.cifar import CLASSES, CifarConfig, make_activation
 from pwlact.models import activations, build
@@ -44,7 +44,7 @@ def run(folder: Path, data: Cifar10, images: int = 2000, smoothness: float = 1e-
     checks.not_negative("smoothness", smoothness)
     config = _config(folder)
     train, val = split(data, config.val_size, config.limit)
-    chosen = Images(val.images[:images], val.labels[:images])
+    chosen = val.first(images)
     model = build(config.arch, width=config.width, activation=make_activation(config), classes=CLASSES)
     checkpoint.load_model(folder / CHECKPOINT, model)
     mean, std = channel_statistics(train)

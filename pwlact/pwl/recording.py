@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from pwlact import checks
 from pwlact.pwl.histogram import InputHistogram
@@ -53,6 +53,11 @@ def record_inputs(model: nn.Module) -> Iterator[dict[str, InputHistogram]]:
 
 def _counter(histogram: InputHistogram) -> Any:
     def count(module: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        histogram.update(arguments[0] if arguments else named["x"])
+        histogram.update(input_of(arguments, named))
 
     return count
+
+
+def input_of(arguments: tuple[Any, ...], named: dict[str, Any]) -> Tensor:
+    """The input x of an activation's call, of any shape."""
+    return arguments[0] if arguments else named["x"]

@@ -38,7 +38,7 @@ class Trial:
         here = processes()
         self.batches = self._batches(train, augment=True, share=(here.rank, here.count))
         self.val = self.plain(val)
-        self.few = self._batches(Images(val.images[:SEEN], val.labels[:SEEN]), augment=False)
+        self.few = self._batches(val.first(SEEN), augment=False)
         self.model = make_model(config, device)
         self.rule = make_rule(config, self.model)
 

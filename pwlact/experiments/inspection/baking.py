@@ -61,7 +61,7 @@ def baking(run: StoredRun, limit: int | None = None) -> dict[str, Any]:
             "test": compare(run, learnt, baked.model, run.test, limit),
         }
 
-    some = _first(run.train, min(EXAMPLE, limit or EXAMPLE))
+    some = run.train.first(min(EXAMPLE, limit or EXAMPLE))
     ((example, _),) = run.batches(some, len(some)).epoch(0)
     return {
         "epoch": run.last,
@@ -76,7 +76,7 @@ def baking(run: StoredRun, limit: int | None = None) -> dict[str, Any]:
 
 def compare(run: StoredRun, learnt: nn.Module, swish: nn.Module, images: Images, limit: int | None) -> dict[str, Any]:
     """Score two models on the same images."""
-    images = _first(images, limit)
+    images = images.first(limit)
     (loss_a, right_a), (loss_b, right_b) = (_answers(run, model, images) for model in (learnt, swish))
     n, test = len(images), mcnemar(right_a, right_b)
     b, c = test["b"], test["c"]
@@ -119,7 +119,3 @@ def _answers(run: StoredRun, model: nn.Module, images: Images) -> tuple[Tensor, 
         losses.append(functional.cross_entropy(logits, labels, reduction="none").double())
         right.append(logits.argmax(dim=1) == labels)
     return torch.cat(losses), torch.cat(right)
-
-
-def _first(images: Images, limit: int | None) -> Images:
-    return Images(images.images[:limit], images.labels[:limit])

@@ -73,7 +73,7 @@ class StoredRun:
 
     def first(self, images: int) -> Images:
         """The first validation images, so many or as many as there are."""
-        return Images(self.val.images[:images], self.val.labels[:images])
+        return self.val.first(images)
 
     def describe(self) -> dict[str, Any]:
         """JSON-able: name of the folder, settings that tell runs apart, last epoch, whether it is finished."""
