@@ -121,6 +121,7 @@ def numbers(results: Results) -> dict[str, str]:
     for name, arch, kind in (
         ("net.full", ARCH, "backprop"),
         ("net.full.local", ARCH, "local"),
+        ("net.full.relu", ARCH, "relu"),
         ("net.full.vgg", "vgg11", "backprop"),
         ("net.full.vgg.local", "vgg11", "local"),
         ("net.full.vgg.relu", "vgg11", "relu"),
