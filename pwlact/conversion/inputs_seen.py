@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor
 
 from pwlact.pwl import Knots, PiecewiseLinearActivation
@@ -14,8 +15,10 @@ from pwlact.pwl.recording import input_of
 
 _Array = NDArray[np.float64]
 
-# Inputs of each function that are kept of a call, and points that stand for them in a fit.
+# Inputs of each function that are kept of a call, beside the least and the greatest, and points that stand for them.
 _KEPT, _POINTS = 1 << 13, 256
+# How far out inputs count, in widths of the knots: further away one would coarsen the search for all.
+_FARTHEST = 2
 # As many inputs more are taken to lie evenly between the knots: they decide where few were seen.
 _EVEN = 100.0
 
@@ -25,8 +28,8 @@ def sampling(modules: Iterable[PiecewiseLinearActivation]) -> Iterator[dict[Piec
     """Keep some inputs of every module while the context lasts.
 
     Yields:
-        by module, for each of its calls, inputs of each of its functions, spread over the elements of x: shape (G, n),
-        where G is 1 for one function in all.
+        by module, for each of its calls, inputs of each of its functions, spread over the elements of x, and the least
+        and the greatest: shape (G, n), where G is 1 for one function in all.
     """
     seen: dict[PiecewiseLinearActivation, list[Tensor]] = {module: [] for module in modules}
 
@@ -37,7 +40,10 @@ def sampling(modules: Iterable[PiecewiseLinearActivation]) -> Iterator[dict[Piec
         else:
             rows = x.movedim(module.channel_dim, 0).reshape(len(module.values), -1)
         some = torch.linspace(0, rows.shape[1] - 1, min(rows.shape[1], _KEPT), dtype=torch.float64, device=x.device)
-        seen[module].append(rows[:, some.round().long()].cpu().double())
+        spread = rows[:, some.round().long()]
+        if rows.numel():
+            spread = torch.cat([spread, rows.amin(1, keepdim=True), rows.amax(1, keepdim=True)], dim=1)
+        seen[module].append(spread.cpu().double())
 
     hooks = [module.register_forward_pre_hook(keep, with_kwargs=True) for module in seen]
     try:
@@ -50,9 +56,9 @@ def sampling(modules: Iterable[PiecewiseLinearActivation]) -> Iterator[dict[Piec
 def points(knots: Knots, inputs: _Array) -> tuple[_Array, _Array]:
     """Where to fit a function, and what each point weighs.
 
-    Neighbouring inputs are drawn together to their mean. What lies further out than the width of the knots counts at
-    that distance: f is a straight line there, and the search keeps its scale, but a Swish that bends slowly may turn
-    further out unseen.
+    Neighbouring inputs are drawn together to their mean, fewer the further out they are, the outermost not at all:
+    a Swish that fits the mean of a tail may turn within it. Ranks are cut evenly by their logits. What lies more than
+    two widths of the knots outside counts at that distance: f is a straight line there.
 
     Args:
         knots: the knots of f.
@@ -61,9 +67,11 @@ def points(knots: Knots, inputs: _Array) -> tuple[_Array, _Array]:
     Returns:
         Positions, in the units of x, and their weights, the number of inputs there; both of shape (P,).
     """
-    even, width = knots.positions().numpy(), knots.high - knots.low
-    there = np.sort(inputs[np.isfinite(inputs)]).clip(knots.low - width, knots.high + width)
-    groups = np.array_split(there, min(_POINTS, len(there))) if len(there) else []
+    even, reach = knots.positions().numpy(), _FARTHEST * (knots.high - knots.low)
+    there = np.sort(inputs[np.isfinite(inputs)]).clip(knots.low - reach, knots.high + reach)
+    n = len(there)
+    cuts = n * expit(np.linspace(-np.log(max(n, 1)), np.log(max(n, 1)), _POINTS - 1))
+    groups = [group for group in np.split(there, cuts.round().astype(int)) if len(group)]
     x = [*even, *(group.mean() for group in groups)]
     weights = [_EVEN / len(even)] * len(even) + [float(len(group)) for group in groups]
     return np.array(x), np.array(weights)
