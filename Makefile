@@ -47,7 +47,7 @@ figures: $(VENV)/.runtime
 
 study: $(VENV)/.runtime data
 	$(BIN)/pwlact study --results figures/results/networks
-	$(BIN)/pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local --results figures/results/networks
+	$(BIN)/pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local-moving --results figures/results/networks
 
 paper: figures
 	$(BIN)/pwlact paper --cache figures/out/.computed

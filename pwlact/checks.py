@@ -41,6 +41,17 @@ def not_negative(name: str, value: float) -> float:
     return value
 
 
+def share(name: str, value: float) -> float:
+    """Return `value` if it is at least 0 and below 1.
+
+    Raises:
+        InputError: it is negative, 1 or above, NaN, or not a number.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise InputError(f"{name} must be at least 0 and below 1, got {value!r}")
+    return value
+
+
 def at_least(name: str, value: int, least: int, why: str = "") -> int:
     """Return `value` if it is a whole number of `least` or more; `why` ends the message.
 

@@ -14,11 +14,13 @@ ACCEPTED = {
     checks.finite: [0, -3, 2.5, -1e308, 5e-324],
     checks.positive: [1, 2.5, 5e-324, 1e308],
     checks.not_negative: [0, 0.0, -0.0, 1, 1e308],
+    checks.share: [0, 0.0, -0.0, 5e-324, 0.5, 1 - 1e-16],
 }
 REFUSED = {
     checks.finite: [*NOT_FINITE, *NOT_NUMBERS],
     checks.positive: [0, 0.0, -1, -5e-324, *NOT_FINITE, *NOT_NUMBERS],
     checks.not_negative: [-1, -5e-324, *NOT_FINITE, *NOT_NUMBERS],
+    checks.share: [-1, -5e-324, 1, 1.5, *NOT_FINITE, *NOT_NUMBERS],
 }
 
 

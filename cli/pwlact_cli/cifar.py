@@ -53,7 +53,10 @@ def cifar(
     smoothness: Annotated[float, typer.Option(help="Local rule: weight of the squared second differences.")] = 0.05,
     positions: Annotated[int, typer.Option(help="Local rule: positions an image for the statistics.")] = 16,
     memory: Annotated[float, typer.Option(help="Local rule: share of the statistics kept from step to step.")] = 0.95,
-    every: Annotated[int, typer.Option(help="Local rule: batches a step of the knots.")] = 2,
+    every: Annotated[int, typer.Option(help="Local rule: batches a step of the knots.")] = 4,
+    rest: Annotated[
+        float, typer.Option(help="Local rule: share of the steps, at the end, in which the activations stay.")
+    ] = 0.5,
     data: Annotated[
         Path | None,
         typer.Option(help="Folder with CIFAR-10; else $PWLACT_DATA, else ./.data.", show_default=False),
@@ -93,7 +96,7 @@ def cifar(
         epochs=usual.epochs if epochs is None else epochs, lr=usual.lr if lr is None else lr,
         sharing=sharing, knots=knots, low=low, high=high, estimator=estimator, solver=solver, seed=seed,
         limit=limit, val_size=val_size, device=device, precision=precision, smoothness=smoothness,
-        positions=positions, memory=memory, every=every, keep_epochs=keep_epochs, compile=compile_model,
+        positions=positions, memory=memory, every=every, rest=rest, keep_epochs=keep_epochs, compile=compile_model,
     )  # fmt: skip
     out = out or Path("runs") / f"cifar-{arch}-{mode}-w{width:g}-s{seed}"
     record = _train(config, data, out, tracker, resume, force)

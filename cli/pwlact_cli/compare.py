@@ -15,6 +15,9 @@ def compare(
             metavar="RUN...", help="Run folders, or folders that hold them; what a network has first is compared with."
         ),
     ],
+    layers: Annotated[
+        bool, typer.Option("--layers", help="Also the Swish of each layer: beta and x0, over the seeds.")
+    ] = False,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder for compare.png and compare.json; created if it is not there.", show_default=False),
@@ -33,6 +36,8 @@ def compare(
 
     comparison = compare_runs(runs)
     _describe(comparison)
+    if layers:
+        _describe_layers(comparison["groups"])
     if out is not None:
         _write(comparison, out)
     if as_json:
@@ -75,6 +80,30 @@ def _describe(comparison: dict[str, Any]) -> None:
     table(title, columns, [_cells(group, group["name"]) for group in comparison["groups"]])
     for note in comparison["notes"]:
         say(f"note: {note}")
+
+
+def _describe_layers(groups: list[dict[str, Any]]) -> None:
+    from pwlact_cli.console import table
+
+    rows = [
+        (
+            group["name"] if place == 0 else "",
+            layer["name"],
+            *(_spread(layer[key], len(group["seeds"])) for key in ("beta", "x0")),
+            "-" if layer["r2"]["mean"] is None else f"{layer['r2']['mean']:.4f}",
+        )
+        for group in groups
+        for place, layer in enumerate(group["layers"])
+    ]
+    title = "Swish of each layer: mean ± standard deviation over the seeds; [n] where only n fits tell them"
+    table(title, ("group", "layer", "beta", "x0", "R^2"), rows)
+
+
+def _spread(found: dict[str, Any], seeds: int) -> str:
+    if found["mean"] is None:
+        return "-"
+    deviation = "" if found["sd"] is None else f" ± {found['sd']:.2f}"
+    return f"{found['mean']:.2f}{deviation}" + (f" [{found['n']}]" if found["n"] < seeds else "")
 
 
 def _cells(group: dict[str, Any], name: str) -> tuple[str, ...]:

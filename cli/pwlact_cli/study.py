@@ -13,8 +13,9 @@ def study(
     kinds: Annotated[
         str,
         typer.Option(
-            help="relu, silu, gelu, derived, backprop, local, local-channel, local-half-rate, local-twice-rate, "
-            "local-smoother."
+            help="relu, silu, gelu, derived, backprop, local, local-channel, local-half-rate, local-twice-rate; "
+            "local-moving, and -moving-half-rate, -moving-twice-rate, -moving-smoother and -moving-channel: the "
+            "activations move to the last step."
         ),
     ] = "relu,silu,gelu,derived,backprop,local,local-channel",
     seeds: Annotated[int, typer.Option(help="Number of seeds, from 0 on.")] = 3,

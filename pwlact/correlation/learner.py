@@ -82,7 +82,7 @@ class CorrelationLearner:
         lr: float = 1e-3,
         smoothness: float = 0.05,
         memory: float = 0.95,
-        every: int = 2,
+        every: int = 4,
         positions: int | None = 16,
         objective: Objective = "signed",
         seed: int = 0,
@@ -100,7 +100,7 @@ class CorrelationLearner:
         self.estimator = ESTIMATORS[estimator]
         self.solver = checks.choice("solver", solver, SOLVERS)
         self.smoothness = checks.not_negative("smoothness", smoothness)
-        self.memory = _share(memory)
+        self.memory = checks.share("memory", memory)
         self.every = checks.at_least("every", every, 1)
         self.positions = None if positions is None else checks.at_least("positions", positions, 1)
         values = [module.values.requires_grad_(False) for module in self.modules]
@@ -269,12 +269,6 @@ class CorrelationLearner:
             for module, parts in zip(self.modules, stored, strict=True)
             if parts is not None
         }
-
-
-def _share(memory: float) -> float:
-    if isinstance(memory, bool) or not isinstance(memory, int | float) or not 0 <= memory < 1:
-        raise checks.InputError(f"memory must be at least 0 and below 1, got {memory!r}")
-    return memory
 
 
 def _channels(summary: Any) -> int:

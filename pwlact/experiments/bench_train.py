@@ -28,10 +28,13 @@ ROWS: dict[str, dict[str, str]] = {
     "backprop": {"mode": "backprop"},
     "backprop, a channel": {"mode": "backprop", "sharing": "channel"},
     "local": {"mode": "local"},
+    "local, at rest": {"mode": "local"},
     "local, a channel": {"mode": "local", "sharing": "channel"},
     "local, sample": {"mode": "local", "estimator": "sample"},
 }
 """Settings of `pwlact cifar` that differ from row to row."""
+AT_REST = "local, at rest"
+"""The row whose steps are those of the end of training, where the local rule no longer learns."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,7 @@ def run(config: TrainBenchConfig, progress: Callable[[int, int], None] | None = 
             progress(done, total)
 
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        steps = {name: _Step(config.settings(row), device, images, labels) for name, row in ROWS.items()}
+        steps = {name: timed_step(config, name, device, images, labels) for name in ROWS}
         for step in steps.values():
             step.run()  # warms up
             after()
@@ -117,11 +120,17 @@ def run(config: TrainBenchConfig, progress: Callable[[int, int], None] | None = 
     }
 
 
-class _Step:
-    """A model and its rule, ready to take timed steps."""
+def timed_step(config: TrainBenchConfig, row: str, device: torch.device, images: Tensor, labels: Tensor) -> "Step":
+    """The step that a row of `ROWS` stands for."""
+    return Step(config.settings(ROWS[row]), device, images, labels, done=0.99 if row == AT_REST else 0.0)
 
-    def __init__(self, config: CifarConfig, device: torch.device, images: Tensor, labels: Tensor) -> None:
+
+class Step:
+    """A model and its rule, ready to take timed steps, those at the share `done` of a training run."""
+
+    def __init__(self, config: CifarConfig, device: torch.device, images: Tensor, labels: Tensor, done: float) -> None:
         torch.manual_seed(config.seed)
+        self.done = done
         self.images, self.labels, self.watch = images, labels, Stopwatch(device)
         self.every = config.every if config.mode == "local" else 1
         self.model: nn.Module = make_model(config, device)
@@ -138,7 +147,7 @@ class _Step:
 
     def _step(self) -> Lap:
         start = self.watch.mark()
-        self.rule.step(self.images, self.labels)
+        self.rule.step(self.images, self.labels, self.done)
         end = self.watch.mark()
         forward = self.watch.milliseconds(start, self.forward_done)
         return Lap(forward, self.watch.milliseconds(start, end) - forward)
@@ -147,7 +156,7 @@ class _Step:
         self.forward_done = self.watch.mark()
 
 
-def _row(name: str, step: _Step, laps: dict[str, list[Lap]], images: int) -> dict[str, Any]:
+def _row(name: str, step: Step, laps: dict[str, list[Lap]], images: int) -> dict[str, Any]:
     measured = times(laps[name], laps["gelu"], laps["silu"])
     ratios = [lap.total / other.total for lap, other in zip(laps[name], laps["silu"], strict=True)]
     return {

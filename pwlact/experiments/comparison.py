@@ -13,6 +13,7 @@ from typing import Any
 
 from pwlact.checks import InputError
 from pwlact.experiments.cifar import FIXED, CifarConfig
+from pwlact.experiments.layer_swishes import layer_swishes
 from pwlact.training import read_result
 from pwlact.training.run_folder import CONFIG, RESULT
 
@@ -22,10 +23,10 @@ LATE = 5
 """Epochs at the end over which a run's late validation accuracy is averaged."""
 IGNORED = frozenset({"arch", "mode", "seed", "device", "compile", "keep_epochs", "data"})
 """Keys of a config that are known from elsewhere, or do not change what is trained."""
-OF_LOCAL = frozenset({"estimator", "solver", "smoothness", "positions", "memory", "every"})
+OF_LOCAL = frozenset({"estimator", "solver", "smoothness", "positions", "memory", "every", "rest"})
 OF_LEARNT = OF_LOCAL | {"act_lr", "sharing", "knots", "low", "high"}
 USUAL = CifarConfig()
-WITHOUT = {"memory": 0.0, "every": 1, "recipe": "paper"}
+WITHOUT = {"memory": 0.0, "every": 1, "rest": 0.0, "recipe": "paper"}
 """What a run did whose config is older than the setting; today's defaults are others."""
 
 
@@ -69,11 +70,11 @@ def compare(paths: Sequence[Path]) -> dict[str, Any]:
         constant rate (None of shorter runs); r2_min of the worst Swish fit; group an index; curves {epoch,
         train_loss, val_accuracy}.
         groups: [{name, settings, seeds, n_runs, val_mean, val_sd, val_se, val_n, late_mean, late_sd, test_mean,
-        test_sd, test_se, test_n, train_loss, images_per_second, r2_min, to_first}]: the settings that differ between
-        the runs (act_lr None: the mode's own); mean and standard deviation (n - 1) over the seeds, and the binomial
-        error of one run at that mean; to_first {group, seeds, val_mean, val_se, late_mean, late_se, test_mean,
-        test_se}: index of that first group, mean and standard error of the differences to it over the seeds that both
-        have, None in the first.
+        test_sd, test_se, test_n, train_loss, images_per_second, r2_min, layers, to_first}]: the settings that differ
+        between the runs (act_lr None: the mode's own); mean and standard deviation (n - 1) over the seeds, and the
+        binomial error of one run at that mean; layers as of `layer_swishes`; to_first {group, seeds, val_mean, val_se,
+        late_mean, late_se, test_mean, test_se}: index of that first group, mean and standard error of the differences
+        to it over the seeds that both have, None in the first.
         notes: what was left out, and what forbids to read much into a difference.
 
     Raises:
@@ -239,7 +240,8 @@ def _summary(group: list[_Run]) -> dict[str, Any]:
     for name, value in (("train_loss", _train_loss), ("images_per_second", _rate)):
         values = _known(_by_seed(group, value).values())
         summary[name] = mean(values) if values else None
-    return summary | {"r2_min": min(_known(map(_worst_fit, group)), default=None)}
+    summary |= {"r2_min": min(_known(map(_worst_fit, group)), default=None)}
+    return summary | {"layers": layer_swishes([run.result for run in group])}
 
 
 def _differences(group: list[_Run], first: list[_Run]) -> dict[str, Any]:

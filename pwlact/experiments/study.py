@@ -30,7 +30,12 @@ KINDS: dict[str, dict[str, Any]] = {
     "local-channel": {"mode": "local", "sharing": "channel"},
     "local-half-rate": {"mode": "local", "act_lr": 5e-4},
     "local-twice-rate": {"mode": "local", "act_lr": 2e-3},
-    "local-smoother": {"mode": "local", "smoothness": 0.2},
+    # the activations move to the last step, and twice as fast
+    "local-moving": {"mode": "local", "rest": 0.0, "every": 2},
+    "local-moving-half-rate": {"mode": "local", "rest": 0.0, "every": 2, "act_lr": 5e-4},
+    "local-moving-twice-rate": {"mode": "local", "rest": 0.0, "every": 2, "act_lr": 2e-3},
+    "local-moving-smoother": {"mode": "local", "rest": 0.0, "every": 2, "smoothness": 0.2},
+    "local-moving-channel": {"mode": "local", "rest": 0.0, "every": 2, "sharing": "channel"},
 }
 """What is compared: settings of `CifarConfig` by name."""
 USUAL = ("relu", "silu", "gelu", "derived", "backprop", "local", "local-channel")

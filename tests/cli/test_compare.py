@@ -51,6 +51,22 @@ def test_table(pwlact, study: Path) -> None:
     assert "n = 5,000 images is 0.67 points" in outcome.stderr
 
 
+def test_layers_only_where_asked(pwlact, study: Path) -> None:
+    layers = [[{"name": "layer0", "beta": 1.0 + seed, "x0": -0.25, "r2": 0.75} for seed in (0, 1)]]
+    layers += [[{"name": "layer1", "beta": 9.0, "x0": 6.0, "r2": 0.5, "at_bound": ["x0"] * seed} for seed in (0, 1)]]
+    for seed in (0, 1):
+        path = study / f"local-[bold]{seed}" / "result.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"layers": [layer[seed] for layer in layers]}))
+    assert "layer0" not in pwlact("compare", study).stderr
+    outcome = pwlact("compare", study, "--layers")
+    assert outcome.stdout == ""
+    rows = [line.split() for line in outcome.stderr.splitlines() if " layer" in line and "Swish" not in line]
+    assert [row for row in rows if row[0] != "group"] == [
+        ["local", "layer0", "1.50", "±", "0.71", "-0.25", "±", "0.00", "0.7500"],
+        ["layer1", "9.00", "[1]", "6.00", "[1]", "0.5000"],
+    ]
+
+
 def test_json_is_one_object_and_pictures_come_only_if_asked(pwlact, study: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     outcome = pwlact("compare", study, "--json")

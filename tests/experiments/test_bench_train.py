@@ -1,10 +1,11 @@
 """`bench_train.run`: every row takes whole steps, and the ratios are those of the rounds. No test looks at a time."""
 
 import pytest
+import torch
 from asserts import assert_refused
 
 from pwlact.experiments import bench_train
-from pwlact.experiments.bench_train import ROWS, TrainBenchConfig, run
+from pwlact.experiments.bench_train import AT_REST, ROWS, TrainBenchConfig, run, timed_step
 from pwlact.experiments.stopwatch import Lap
 
 
@@ -32,6 +33,20 @@ def test_learnt_activations_keep_no_more_than_silu_but_their_values(record):
     kept = {row["name"]: row["saved_bytes"] for row in record[0]["rows"]}
     assert 0 < kept["backprop"] - kept["silu"] <= 9 * 33 * 4
     assert kept["relu"] != kept["silu"]
+
+
+def test_at_rest_the_local_rule_does_not_learn():
+    config = TrainBenchConfig(width=0.0625, batch_size=4, device="cpu")
+    moved = {}
+    for name in ("local", AT_REST):
+        step = timed_step(config, name, torch.device("cpu"), torch.randn(4, 3, 32, 32), torch.arange(4))
+        before = [module.values.clone() for module in step.rule.learner.modules]
+        step.run()
+        moved[name] = [
+            not torch.equal(module.values, old) for module, old in zip(step.rule.learner.modules, before, strict=True)
+        ]
+    assert all(moved["local"])
+    assert not any(moved[AT_REST])
 
 
 def test_ratios_are_taken_within_a_round(monkeypatch):

@@ -139,7 +139,7 @@ def test_rows(put):
         ("relu", "width", 0.5), ("relu", "lr", 0.1), ("relu", "epochs", 5), ("relu", "limit", 100),
         ("relu", "arch", "vgg11"),
         ("backprop", "act_lr", 0.5), ("backprop", "sharing", "channel"), ("backprop", "knots", 9),
-        ("local", "memory", 0.5),
+        ("local", "memory", 0.5), ("local", "rest", 0.25),
         ("local", "estimator", "sample"), ("local", "solver", "eigen"), ("local", "recipe", "fast"),
         ("local", "a_new_one", 1),
     ],
@@ -152,7 +152,7 @@ def test_what_differs_is_a_group_and_names_it(put, mode, setting, value):
     named = "" if setting == "arch" else f"{setting}="
     assert second["name"] == f"{mode} {named}{value}"
     # how activations learn is told only where it is not as usual
-    usual = setting in {"act_lr", "sharing", "knots", "memory", "estimator", "solver"}
+    usual = setting in {"act_lr", "sharing", "knots", "memory", "rest", "estimator", "solver"}
     assert first["name"] == mode if usual else first["name"].startswith(f"{mode} {named}")
     assert first["name"] != second["name"]
 
@@ -161,6 +161,7 @@ def test_what_differs_is_a_group_and_names_it(put, mode, setting, value):
     ("mode", "setting", "value"),
     [
         ("relu", "act_lr", 0.5), ("relu", "sharing", "channel"), ("relu", "memory", 0.5), ("backprop", "memory", 0.5),
+        ("backprop", "rest", 0.0),
         ("backprop", "estimator", "sample"), ("backprop", "act_lr", 1e-2), ("local", "act_lr", 1e-3),
         ("local", "device", "cpu"), ("local", "keep_epochs", True), ("local", "compile", True),
         ("derived", "low", -4.0),
@@ -182,9 +183,9 @@ def test_act_lr_of_a_solver(put):
 
 
 def test_results_of_old_versions(put):
-    """They knew no memory, every and recipe, and did what 0, 1 and "paper" do, whatever the defaults are today."""
-    old, new = finished(memory=0.0, every=1), finished(seed=1, memory=0.0, every=1)
-    for key in ("memory", "every", "recipe", "compile", "keep_epochs"):
+    """They knew no memory, every, rest and recipe: 0, 1, 0 and "paper", whatever the defaults are today."""
+    old, new = finished(memory=0.0, every=1, rest=0.0), finished(seed=1, memory=0.0, every=1, rest=0.0)
+    for key in ("memory", "every", "rest", "recipe", "compile", "keep_epochs"):
         del old["config"][key]
     (group,) = compare([put("old", old), put("new", new)])["groups"]
     assert group["seeds"] == [0, 1]

@@ -41,7 +41,8 @@ def test_kinds_are_what_they_are_called():
     rates = {kind: CifarConfig(**KINDS[kind]).activation_rate for kind in KINDS if "rate" in kind or kind == "local"}
     assert rates["local-half-rate"] == rates["local"] / 2
     assert rates["local-twice-rate"] == rates["local"] * 2
-    assert CifarConfig(**KINDS["local-smoother"]).smoothness == 4 * CifarConfig(**KINDS["local"]).smoothness
+    assert CifarConfig(**KINDS["local-moving-smoother"]).smoothness == 4 * CifarConfig(**KINDS["local"]).smoothness
+    assert {kind for kind in KINDS if CifarConfig(**KINDS[kind]).rest == 0} == {k for k in KINDS if "moving" in k}
     assert {config.width for config in usual.values()} == {0.25}
 
 

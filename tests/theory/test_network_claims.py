@@ -76,7 +76,7 @@ def test_kinds_are_compared_seed_by_seed(results: Path) -> None:
     put(results, "resnet10-local-w0.25-s0", run_record(0.85))
     for arch in ("resnet10", "vgg11"):
         put(results, f"{arch}-backprop-w1-s0", run_record(0.90))
-        put(results, f"{arch}-local-w1-s0", run_record(0.91))
+        put(results, f"{arch}-local-moving-w1-s0", run_record(0.91))
     assert verdict_of(name) is UNMEASURED  # one seed is no comparison
     for locals_, verdict in (((0.80, 0.80, 0.82), HOLDS), ((0.79, 0.80, 0.82), FAILS)):
         put_seeds(results, "resnet10-local", *map(run_record, locals_))
@@ -96,10 +96,15 @@ def test_kinds_are_compared_seed_by_seed(results: Path) -> None:
     put_seeds(results, "vgg11-local", early)
     measured = evaluate([claim_of(name)])[0].to_dict()["measured"]
     assert "VGG-11, over the last 5 epochs, mean of 3 seeds, standard error 0, n = 10000 images: 5" in measured
-    assert measured.endswith("at full width, VGG-11, one seed, standard error at most 0.41: 1")
-    put(results, "vgg11-local-w1-s0", run_record(0.89))  # a detail: it does not make the claim fall
+    assert measured.endswith(
+        "at full width, VGG-11, activations that move to the last step, one seed, standard error at most 0.41: 1"
+    )
+    put(results, "vgg11-local-moving-w1-s0", run_record(0.89))  # a detail: it does not make the claim fall
     measured = evaluate([claim_of(name)])[0].to_dict()["measured"]
-    assert "at full width, VGG-11, one seed, standard error at most 0.43: -1 (" in measured
+    assert (
+        "at full width, VGG-11, activations that move to the last step, one seed, standard error at most 0.43: -1 ("
+        in measured
+    )
 
 
 def inspection(cosines: tuple[float, ...], w: tuple[float, ...]) -> dict:

@@ -266,6 +266,7 @@ def test_activation_that_starts_as_a_constant():
         ("classes", 1),
         ("memory", 1.0),
         ("every", 0),
+        ("rest", 1.0),
     ],
 )
 def test_local_arguments_out_of_range(argument, value):

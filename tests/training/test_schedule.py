@@ -1,5 +1,6 @@
 """Rates over the steps: the learner's falls with half a cosine, the recipes', wherever a run is resumed."""
 
+import copy
 import math
 
 import pytest
@@ -25,14 +26,38 @@ def step_at(rule, done):
 
 
 @pytest.mark.parametrize("solver", ["adam", "eigen"])
-def test_rate_falls_with_half_a_cosine(solver):
-    rule = LocalCorrelation(line_model(), classes=5, lr=3e-3, act_lr=0.8, solver=solver)
+@pytest.mark.parametrize("rest", [0.0, 0.25, 0.5])
+def test_rate_falls_with_half_a_cosine(solver, rest):
+    rule = LocalCorrelation(line_model(), classes=5, lr=3e-3, act_lr=0.8, rest=rest, solver=solver)
     for done, share in ((0.0, 1.0), (1 / 3, 0.75), (0.5, 0.5), (2 / 3, 0.25)):
-        step_at(rule, done)
+        step_at(rule, done * (1 - rest))
         assert rate_of(rule) == pytest.approx(0.8 * share)
         assert rule.backbone.param_groups[0]["lr"] == 3e-3
     step_at(rule, 0.0)  # it depends on the share alone
     assert rate_of(rule) == 0.8
+
+
+def test_at_rest_the_activations_stay_and_the_backbone_goes_on():
+    model = line_model()
+    rule = LocalCorrelation(model, classes=5, act_lr=1e-2, rest=0.25, every=1)
+    step_at(rule, 0.74)
+    values, weights, state = copy.deepcopy((model[1].values, model[0].weight, rule.learner.state_dict()))
+    for done in (0.75, 0.99):
+        step_at(rule, done)
+    assert torch.equal(model[1].values, values)
+    assert not torch.equal(model[0].weight, weights)
+    after = rule.learner.state_dict()
+    for what in ("seen", "kept", "generator", "optimiser"):  # nothing was looked at
+        torch.testing.assert_close(after[what], state[what], rtol=0, atol=0)
+
+
+def test_at_rest_the_backbone_takes_the_steps_of_a_fixed_activation():
+    rested, fixed = line_model("silu"), line_model("silu")
+    rule, plain = LocalCorrelation(rested, classes=5, rest=0.5), Backprop(fixed, act_lr=1e-9)
+    for done in (0.5, 0.75):
+        step_at(rule, done)
+        step_at(plain, done)
+    torch.testing.assert_close(rested[0].weight, fixed[0].weight, rtol=1e-5, atol=1e-7)
 
 
 def test_rate_is_that_of_the_step():
@@ -40,7 +65,7 @@ def test_rate_is_that_of_the_step():
     moved = []
     for done in (0.0, 0.5):
         model = line_model(start="relu")
-        rule = LocalCorrelation(model, classes=5, act_lr=1e-2, estimator="sample", **AT_ONCE)
+        rule = LocalCorrelation(model, classes=5, act_lr=1e-2, rest=0.0, estimator="sample", **AT_ONCE)
         before = model[1].values.clone()
         rule.step(x, labels, done)
         moved.append((model[1].values - before).abs().max().item())
@@ -66,18 +91,18 @@ def test_a_resumed_run_goes_on_with_the_schedule(resumed_at):
             return [lines(50, seed=number), lines(50, seed=10 + number)]
 
     def train(model, state, history, epochs):
-        rule = Spying(model, classes=5, act_lr=1e-2)
+        rule = Spying(model, classes=5, act_lr=1e-2, rest=0.25)
         if state is not None:
             rule.load_state_dict(state)
         return rule, fit(model, rule, Rows(), lambda: Score(0.0, 0.0, 1), epochs=epochs, history=history)
 
     whole = line_model("silu")
     train(whole, None, [], 4)
-    expected = [1e-2 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]
+    expected = [1e-2 * (1 + math.cos(math.pi * min(step, 5) / 6)) / 2 for step in range(8)]  # at rest it stays
     assert rates == pytest.approx(expected)
     rates.clear()
     model = line_model("silu")
-    rule = Spying(model, classes=5, act_lr=1e-2)
+    rule = Spying(model, classes=5, act_lr=1e-2, rest=0.25)
     history = []
     for epoch in range(1, resumed_at + 1):  # stopped after each of these
         rule.step(*lines(50, seed=epoch), (epoch - 1) / 4)

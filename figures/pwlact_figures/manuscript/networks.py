@@ -11,14 +11,14 @@ from pwlact_figures.paper import MissingResultError, Results, network_runs
 ARCH, WIDTH = "resnet10", 0.25
 COMPARED = ("backprop", "local", "silu")
 _PAIRS = (
-    ("local-half-rate", "backprop"),
-    ("local-twice-rate", "backprop"),
-    ("local-channel", "local"),
+    ("local-moving", "backprop"),
+    ("local-moving-channel", "local-moving"),
     ("derived", "silu"),
     ("gelu", "silu"),
     ("relu", "silu"),
 )
-_LOCAL = ("local", "local-channel", "local-half-rate", "local-twice-rate", "local-smoother")
+_RATES = ("local-half-rate", "local-twice-rate")
+_LOCAL = tuple(kind for kind in network_runs.LOOKS if kind.startswith("local"))
 
 
 def runs_of(results: Results, kind: str, arch: str = ARCH, width: float = WIDTH) -> list[dict[str, Any]]:
@@ -103,27 +103,31 @@ def numbers(results: Results) -> dict[str, str]:
         "net.local_silu": f"{to_silu:+.1f}",
         "net.local.act_lr": "$10^{-3}$" if config["act_lr"] in (None, 1e-3) else f"{config['act_lr']:g}",
         "net.local.every": str(config["every"]),
+        "net.local.moving": f"{100 * (1 - config['rest']):g}",
         "net.local.memory": f"{config['memory']:g}",
         "net.local.estimator": {"gaussian": "Gaussian", "sample": "sampled"}[config["estimator"]],
         "net.local.runs": str(sum(len(runs_of(results, kind, arch)) for kind in _LOCAL for arch in network_runs.ARCHS)),
     }
     text |= {"net.vgg.seeds": _seeds(common(results, "vgg11", ("local", "backprop"))["local"])}
     for name, arch, accuracy in (
-        ("net.vgg.local_backprop", "vgg11", final),
-        ("net.late.local_backprop", ARCH, late),
-        ("net.vgg.late.local_backprop", "vgg11", late),
+        ("net.vgg", "vgg11", final),
+        ("net.late", ARCH, late),
+        ("net.vgg.late", "vgg11", late),
     ):
-        text[name] = _apart(results, arch, "local", "backprop", accuracy)
+        for other in ("backprop", "silu"):
+            text[f"{name}.local_{other}"] = _apart(results, arch, "local", other, accuracy)
+    for kind in _RATES:
+        text[f"net.vgg.{kind}_backprop"] = _apart(results, "vgg11", kind, "backprop")
     for kind, other in _PAIRS:
         text[f"net.{kind}_{other}"] = _apart(results, ARCH, kind, other)
         text[f"net.vgg.{kind}_{other}"] = _apart(results, "vgg11", kind, other)
     text |= {"net.late.epochs": str(LATE)}
     for name, arch, kind in (
         ("net.full", ARCH, "backprop"),
-        ("net.full.local", ARCH, "local"),
+        ("net.full.moving", ARCH, "local-moving"),
         ("net.full.relu", ARCH, "relu"),
         ("net.full.vgg", "vgg11", "backprop"),
-        ("net.full.vgg.local", "vgg11", "local"),
+        ("net.full.vgg.moving", "vgg11", "local-moving"),
         ("net.full.vgg.relu", "vgg11", "relu"),
     ):
         text |= _full_width(results, arch, kind, name)

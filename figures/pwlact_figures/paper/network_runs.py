@@ -25,9 +25,13 @@ LOOKS = {
     "backprop": ("backprop", BLUE),
     "local": ("local", VERMILION),
     "local-channel": ("local, a channel", PURPLE),
-    "local-half-rate": ("local, half rate", "0.35"),
-    "local-twice-rate": ("local, twice rate", "0.6"),
-    "local-smoother": ("local, smoother", "0.75"),
+    "local-half-rate": ("local, half rate", "0.2"),
+    "local-twice-rate": ("local, twice rate", "0.35"),
+    "local-moving": ("moving", "0.45"),
+    "local-moving-half-rate": ("moving, half rate", "0.55"),
+    "local-moving-twice-rate": ("moving, twice rate", "0.62"),
+    "local-moving-smoother": ("moving, smoother", "0.7"),
+    "local-moving-channel": ("moving, a channel", "0.77"),
 }
 """Kinds of the study: name in print and colour."""
 RESULT, FILM, INPUTS, INSPECTION = "result.json", "activations.npz", "inputs.npz", "inspect.json"

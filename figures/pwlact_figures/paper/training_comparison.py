@@ -122,7 +122,7 @@ def _difference(scores: list[dict[str, Any]], others: list[dict[str, Any]]) -> d
 
 def _baking(results: Results, run: NetworkRun) -> dict[str, Any] | None:
     """What it costs to put the fitted Swishes in the place of the learnt functions; None where it was not measured."""
-    if run.kind not in {"backprop", "local", "local-channel"}:
+    if run.kind not in {"backprop", "local", "local-channel", "local-moving", "local-moving-channel"}:
         return None
     if not (results.folder / run.name / runs.INSPECTION).is_file():
         return None

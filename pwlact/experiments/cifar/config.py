@@ -54,6 +54,7 @@ class CifarConfig:
         positions: positions an image that the local rule looks at.
         memory: share of the local rule's statistics that stays from step to step, from 0 to below 1.
         every: batches a step of the local rule.
+        rest: share of all steps, at the end, in which the local rule leaves the activations alone, from 0 to below 1.
         keep_epochs: whether the weights after every epoch are kept, in the folder epochs.
         compile: whether the model is compiled by torch.compile.
 
@@ -82,7 +83,8 @@ class CifarConfig:
     smoothness: float = 0.05
     positions: int = 16
     memory: float = 0.95
-    every: int = 2
+    every: int = 4
+    rest: float = 0.5
     keep_epochs: bool = False
     recipe: str = "paper"
     compile: bool = False
@@ -95,8 +97,8 @@ class CifarConfig:
         checks.at_least("val_size", self.val_size, 1)
         checks.at_least("positions", self.positions, 1)
         checks.at_least("every", self.every, 1)
-        if not 0 <= self.memory < 1:
-            raise checks.InputError(f"memory must be at least 0 and below 1, got {self.memory}")
+        checks.share("memory", self.memory)
+        checks.share("rest", self.rest)
         checks.at_least("seed", self.seed, 0)
         if self.limit is not None:
             checks.at_least("limit", self.limit, 1)

@@ -44,6 +44,7 @@ def make_rule(config: CifarConfig, model: nn.Module) -> UpdateRule:
         classes=CLASSES,
         lr=config.lr,
         act_lr=config.activation_rate,
+        rest=config.rest,
         estimator=config.estimator,
         solver=config.solver,
         smoothness=config.smoothness,

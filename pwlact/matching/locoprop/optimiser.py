@@ -106,13 +106,13 @@ class LocoProp(torch.optim.Optimizer):
         self.inner_steps = 5 if inner_steps is None and kind == "matching" else inner_steps
         if memory and self.inner_steps is not None:
             raise checks.InputError("memory is of the exact solution: take kind='squared' without inner_steps")
-        self.decay, self.betas = decay, (_share("betas[0]", betas[0]), _share("betas[1]", betas[1]))
+        self.decay, self.betas = decay, (checks.share("betas[0]", betas[0]), checks.share("betas[1]", betas[1]))
         rates = {
             "lr": checks.positive("lr", lr),
             "eta": checks.positive("eta", eta),
             "inner_lr": None if inner_lr is None else checks.positive("inner_lr", inner_lr),
         }
-        shares = {"momentum": _share("momentum", momentum), "memory": _share("memory", memory)}
+        shares = {"momentum": checks.share("momentum", momentum), "memory": checks.share("memory", memory)}
         _refuse_processes()
         self._model = model
         found = weight_layers(model)
@@ -246,12 +246,6 @@ class LocoProp(torch.optim.Optimizer):
 
 def _one_of(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     return checks.choice(name, value, choices)
-
-
-def _share(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
-        raise checks.InputError(f"{name} must be at least 0 and below 1, got {value!r}")
-    return value
 
 
 def _refuse_processes() -> None:

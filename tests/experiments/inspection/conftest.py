@@ -13,7 +13,7 @@ from pwlact.training import RunFolder
 
 TINY = CifarConfig(
     mode="local", width=0.0625, epochs=2, batch_size=16, limit=32, val_size=100, knots=9, device="cpu", positions=4,
-    keep_epochs=True,
+    keep_epochs=True, every=1, rest=0.0,
 )  # fmt: skip
 RUNS = {
     "local": TINY,
