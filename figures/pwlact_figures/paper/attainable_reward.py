@@ -36,6 +36,8 @@ def compute(results: Results) -> dict[str, Any]:
 def draw(data: dict[str, Any]) -> Figure:
     """A panel a kind: shares of the learnt (or fixed) activation and of a ReLU over the layers."""
     figure = Figure(figsize=(PAGE_INCHES, 2.2))
+    shares = [layer[key] for panel in data["panels"] for layer in panel["layers"] for key in ("share", "relu")]
+    lowest = min(shares) - 0.05
     for axes, panel, letter in zip(figure.subplots(1, len(KINDS), sharey=True), data["panels"], "abc", strict=True):
         name, colour = runs.LOOKS[panel["kind"]]
         place = np.arange(len(panel["layers"]))
@@ -43,7 +45,7 @@ def draw(data: dict[str, Any]) -> Figure:
         relu = [layer["relu"] for layer in panel["layers"]]
         axes.plot(place, relu, "s:", color=runs.LOOKS["relu"][1], markersize=3, linewidth=1, label="ReLU in its place")
         axes.axhline(0, color="0.4", linewidth=0.6)
-        axes.set_ylim(-0.25, 1.05)
+        axes.set_ylim(lowest, 1.05)
         axes.set_xticks(place)
         axes.set_xlabel("layer")
         title_panel(axes, letter, f"{data['arch']}, {name}")
