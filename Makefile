@@ -45,8 +45,11 @@ bench: $(VENV)/.runtime
 figures: $(VENV)/.runtime
 	$(BIN)/pwlact figure all --out figures/out
 
+VARIANTS := local-half-rate,local-twice-rate,local-moving,local-moving-half-rate,local-moving-twice-rate,local-moving-smoother,local-moving-channel
+
 study: $(VENV)/.runtime data
 	$(BIN)/pwlact study --results figures/results/networks
+	$(BIN)/pwlact study --kinds $(VARIANTS) --results figures/results/networks
 	$(BIN)/pwlact study --arch resnet10,vgg11 --width 1 --seeds 1 --kinds relu,backprop,local-moving --results figures/results/networks
 
 paper: figures

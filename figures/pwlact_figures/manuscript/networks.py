@@ -11,13 +11,13 @@ from pwlact_figures.paper import MissingResultError, Results, network_runs
 ARCH, WIDTH = "resnet10", 0.25
 COMPARED = ("backprop", "local", "silu")
 _PAIRS = (
+    *((kind, other) for kind in ("local-half-rate", "local-twice-rate") for other in ("backprop", "silu")),
     ("local-moving", "backprop"),
     ("local-moving-channel", "local-moving"),
     ("derived", "silu"),
     ("gelu", "silu"),
     ("relu", "silu"),
 )
-_RATES = ("local-half-rate", "local-twice-rate")
 _LOCAL = tuple(kind for kind in network_runs.LOOKS if kind.startswith("local"))
 
 
@@ -116,8 +116,6 @@ def numbers(results: Results) -> dict[str, str]:
     ):
         for other in ("backprop", "silu"):
             text[f"{name}.local_{other}"] = _apart(results, arch, "local", other, accuracy)
-    for kind in _RATES:
-        text[f"net.vgg.{kind}_backprop"] = _apart(results, "vgg11", kind, "backprop")
     for kind, other in _PAIRS:
         text[f"net.{kind}_{other}"] = _apart(results, ARCH, kind, other)
         text[f"net.vgg.{kind}_{other}"] = _apart(results, "vgg11", kind, other)
