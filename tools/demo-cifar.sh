@@ -11,5 +11,6 @@ else
     echo "(fetch it with: $BIN/pwlact data cifar10 .data)"
     [ -f $data/test_batch.bin ] || "$BIN/pwlact" data synthetic $data --train 15000
 fi
-"$BIN/pwlact" cifar --arch resnet10 --mode local --width 0.25 --epochs 4 --limit 10000 \
+# so few steps take a higher rate of the knots to come as far
+"$BIN/pwlact" cifar --arch resnet10 --mode local --width 0.25 --epochs 4 --limit 10000 --act-lr 1e-2 \
     --data "$data" --out runs/demo-cifar --force
